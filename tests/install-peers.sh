@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs the real programs that tests talk to, from Debian's packages. Where that can't be done, says what is
+# missing; the tests that need it then skip with a reason.
+set -eu
+wanted=""
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "${3:-/nonexistent}" ] || wanted="$wanted $2"; }
+need promtool prometheus
+need psql postgresql
+[ -n "$wanted" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  echo "For all tests, install:$wanted (as root: apt-get install -y$wanted)" >&2
+  exit 0
+fi
+echo "Installing for the tests:$wanted" >&2
+# A server that a package would start is not wanted: tests start their own.
+policy=/usr/sbin/policy-rc.d
+[ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy"; chmod +x "$policy"; trap 'rm -f "$policy"' EXIT; }
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null

@@ -1,0 +1,102 @@
+"""Where things stand in a CEL expression: just enough of its lexical grammar to point at them.
+
+The grammar is the CEL specification's (its section on syntax); parsing and checking are left to CEL itself.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<space>[\s]+|//[^\n]*)
+  | (?P<string>[bBrR]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''
+        |"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+  | (?P<float>(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+(?:[eE][+-]?\d+)?))
+  | (?P<uint>(?:0x[0-9a-fA-F]+|\d+)[uU])
+  | (?P<int>0x[0-9a-fA-F]+|\d+)
+  | (?P<name>[_a-zA-Z][_a-zA-Z0-9]*)
+  | (?P<operator>[!<>=]=|&&|\|\||[-+*/%<>!?:.,()\[\]{}])
+  | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`text` as it is compiled, `at` the offset of what the user wrote."""
+
+    kind: str
+    text: str
+    at: int
+
+    def as_double(self) -> "Token":
+        return replace(self, kind="float", text=f"{int(self.text, 0)}.0")
+
+    def literal(self) -> str | None:
+        """The text of a plain string literal, `None` for anything else."""
+        if self.kind != "string" or self.text[0] not in "\"'" or self.text[:3] in ('"""', "'''"):
+            return None
+        body = self.text[1:-1]
+        return None if "\\" in body else body
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a global function: its name's token and the tokens of each argument."""
+
+    name: Token
+    arguments: tuple[tuple[int, ...], ...]  # indices of tokens
+
+
+class Tokens:
+    """The tokens of an expression. `render` gives back its text."""
+
+    def __init__(self, text: str) -> None:
+        self.items = [Token(m.lastgroup or "other", m[0], m.start()) for m in _TOKEN.finditer(text)]
+
+    def render(self) -> str:
+        return "".join(token.text for token in self.items)
+
+    def index_at(self, line: int, column: int) -> int | None:
+        """The token at a place of the rendered text, both from 1."""
+        lines = self.render().split("\n")
+        if not 1 <= line <= len(lines):
+            return None
+        offset = sum(len(text) + 1 for text in lines[: line - 1]) + column - 1
+        position = 0
+        for index, token in enumerate(self.items):
+            position += len(token.text)
+            if offset < position:
+                return index
+        return None
+
+    def calls(self) -> Iterator[Call]:
+        """All calls of functions that are not methods."""
+        solid = [index for index, token in enumerate(self.items) if token.kind != "space"]
+        for place, index in enumerate(solid[:-1]):
+            token = self.items[index]
+            is_call = token.kind == "name" and self.items[solid[place + 1]].text == "("
+            if is_call and not (place and self.items[solid[place - 1]].text == "."):
+                yield Call(token, self._arguments(solid[place + 2 :]))
+
+    def _arguments(self, rest: list[int]) -> tuple[tuple[int, ...], ...]:
+        arguments: list[tuple[int, ...]] = []
+        current: list[int] = []
+        depth = 0
+        for index in rest:
+            text = self.items[index].text
+            if depth == 0 and text in (",", ")"):
+                if current or arguments or text == ",":
+                    arguments.append(tuple(current))
+                current = []
+                if text == ")":
+                    break
+                continue
+            depth += (text in "([{" and self.items[index].kind == "operator") - (
+                text in ")]}" and self.items[index].kind == "operator"
+            )
+            current.append(index)
+        return tuple(arguments)

@@ -1,0 +1,237 @@
+"""One YAML file: its data, and where in the file each piece of it stands.
+
+Only plain data is read: YAML 1.2's core types (so that `NO` is a text and `12:30` not a number), mappings, lists,
+anchors, aliases and `<<` merges. What aliases expand to is bounded: a YAML bomb is an error, not a hang.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from watchkeeper.config.problems import ConfigError, Problem
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_ALIASED: Final = 50_000  # values that may be reached through aliases
+MAX_DEPTH: Final = 60
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]  # which base there is depends on how PyYAML was built
+    """Composes nodes only. Scalars are typed below: PyYAML's own resolver speaks YAML 1.1."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_WORDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_STR_TAG: Final = "tag:yaml.org,2002:str"
+_MERGE: Final = "<<"
+
+Path_ = tuple[str | int, ...]
+"""Where a value stands in a document: keys and indices from its top."""
+
+
+class Document:
+    """A parsed file. `data` is plain Python data.
+
+    Raises:
+        ConfigError: the file can not be read, or is no YAML of the accepted kind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.text = _read(path)
+        self._aliased = 0
+        try:
+            root = yaml.compose(self.text, _Loader)
+        except yaml.YAMLError as error:
+            raise ConfigError([_syntax_problem(path, self.text, error)]) from None
+        if root is None:
+            raise ConfigError([Problem(str(path), 1, 1, "", "the file is empty")])
+        self._root: yaml.Node = root
+        self._seen: set[int] = set()
+        self._problems: list[Problem] = []
+        self.data = self._construct(self._root, 0, aliased=False)
+        if self._problems:
+            raise ConfigError(self._problems)
+        if not isinstance(self.data, dict):
+            message = "must be a mapping (key: value) at its top"
+            raise ConfigError([self._problem(self._root, "", message)])
+
+    def problem(self, path: Path_, message: str, *, key: bool = False, offset: int | None = None) -> Problem:
+        """A problem with the value at a path, or with its key. Stands at the nearest place that exists.
+
+        Args:
+            offset: points at a character of a text value.
+        """
+        node = self._root
+        key_node: yaml.Node | None = None
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                break
+            key_node, node = found
+        place = key_node if key and key_node is not None else node
+        mark = place.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        if offset is not None and isinstance(place, yaml.ScalarNode):
+            line, column = self._locate(place, offset)
+        return Problem(str(self.path), line, column, self.name(path), message)
+
+    def name(self, path: Path_) -> str:
+        """A path for people: `probes[shop-home].expect.within`. A list's elements go by their id if they have one."""
+        text = ""
+        value: Any = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                value = None
+            if isinstance(step, int):
+                label = value.get("id") if isinstance(value, dict) else None
+                text += f"[{label if isinstance(label, str) else step}]"
+            else:
+                text += f".{step}" if text else str(step)
+        return text
+
+    def _locate(self, node: yaml.ScalarNode, offset: int) -> tuple[int, int]:
+        """Line and column of a character of a scalar. Exact for one-line and literal (`|`) scalars."""
+        start = node.start_mark
+        if node.style == "|":
+            lines = self.text.splitlines()
+            before = node.value[:offset]
+            row = start.line + 1 + before.count("\n")
+            first = next((text for text in lines[start.line + 1 :] if text.strip()), "")
+            indent = len(first) - len(first.lstrip(" "))
+            return row + 1, indent + len(before) - (before.rfind("\n") + 1) + 1
+        if node.start_mark.line == node.end_mark.line:
+            return start.line + 1, start.column + 1 + offset + (1 if node.style in ("'", '"') else 0)
+        return start.line + 1, start.column + 1
+
+    def _problem(self, node: yaml.Node, path: str, message: str) -> Problem:
+        mark = node.start_mark
+        return Problem(str(self.path), mark.line + 1, mark.column + 1, path, message)
+
+    def _construct(self, node: yaml.Node, depth: int, *, aliased: bool) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            self._count(node, aliased=aliased)
+            return self._scalar(node)
+        # A collection that was met before is reached through an alias now.
+        again = aliased or id(node) in self._seen
+        self._seen.add(id(node))
+        self._count(node, aliased=again)
+        if depth > MAX_DEPTH:
+            what = "refers to itself" if again else f"is nested deeper than {MAX_DEPTH} levels"
+            raise ConfigError([self._problem(node, "", f"the document {what} here")])
+        if isinstance(node, yaml.SequenceNode):
+            return [self._construct(item, depth + 1, aliased=again) for item in node.value]
+        assert isinstance(node, yaml.MappingNode)
+        return self._mapping(node, depth, aliased=again)
+
+    def _count(self, node: yaml.Node, *, aliased: bool) -> None:
+        if aliased:
+            self._aliased += 1
+            if self._aliased > MAX_ALIASED:
+                message = f"the aliases in this file stand for more than {MAX_ALIASED} values"
+                raise ConfigError([self._problem(node, "", message)])
+
+    def _mapping(self, node: yaml.MappingNode, depth: int, *, aliased: bool) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._problems.append(self._problem(key_node, "", "a key must be a text"))
+                continue
+            key = key_node.value
+            value = self._construct(value_node, depth + 1, aliased=aliased)
+            if key == _MERGE and not key_node.style:
+                for source in value if isinstance(value, list) else [value]:
+                    if not isinstance(source, dict):
+                        self._problems.append(self._problem(value_node, "<<", "merges mappings only"))
+                        continue
+                    merged = {**source, **merged}
+            elif key in data:
+                self._problems.append(self._problem(key_node, key, "this key stands here twice"))
+            else:
+                data[key] = value
+        return {**merged, **data} if merged else data
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text: str = node.value
+        if node.tag not in (None, "", _STR_TAG, "!"):
+            message = f"the tag {node.tag!r} is not accepted: this file holds plain data only"
+            self._problems.append(self._problem(node, "", message))
+        if node.style:  # quoted or a block: text
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _INT.fullmatch(text) and len(text) < 40:
+            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+        if _FLOAT.fullmatch(text) and len(text) < 40:
+            return float(text)
+        return text
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.SequenceNode):
+        return (None, node.value[step]) if isinstance(step, int) and step < len(node.value) else None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    pairs: Sequence[tuple[yaml.Node, yaml.Node]] = node.value
+    for key, value in pairs:
+        if key.value == step:
+            return key, value
+    for key, value in pairs:
+        if key.value == _MERGE:
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if (found := _child(source, step)) is not None:
+                    return found
+    return None
+
+
+def _read(path: Path) -> str:
+    def refuse(message: str) -> ConfigError:
+        return ConfigError([Problem(str(path), 1, 1, "", message)])
+
+    try:
+        if path.is_dir():
+            raise refuse("is a directory; a file is expected")
+        if path.stat().st_size > MAX_BYTES:
+            raise refuse(f"is larger than {MAX_BYTES // 1024**2} MiB")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise refuse("there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise refuse(f"is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise refuse(f"can not be read: {error.strerror}") from None
+
+
+def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    context = getattr(error, "context", None) or ""
+    if "another document" in said:
+        said = "a second document begins here; a file holds one"
+    elif mark and _at_tab(text, mark):
+        said = "a tab stands here; YAML is indented with spaces"
+    elif "nesting depth" in said:
+        said = "the document is nested too deeply"
+    else:
+        said = f"is not valid YAML: {context + ': ' if context else ''}{said}"
+    return Problem(str(path), line, column, "", said)
+
+
+def _at_tab(text: str, mark: yaml.Mark) -> bool:
+    lines = text.splitlines()
+    return mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]

@@ -1,0 +1,324 @@
+"""CEL expressions: checked against what a prober produces, compiled once, evaluated over a scope.
+
+CEL keeps whole numbers and numbers with decimals apart. All of watchkeeper's numbers have decimals, and people
+write `values.used_percent > 90`: a whole-number literal next to one of them is taken as `90.0` before compiling.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cel_expr_python import cel
+
+from watchkeeper.config.celtokens import Call, Tokens
+from watchkeeper.config.problems import listing, suggest
+from watchkeeper.config.vocabulary import (
+    FUNCTIONS,
+    Function,
+    Kind,
+    Parameter,
+    ProberKind,
+    names_for,
+)
+from watchkeeper.domain.probe import FactType
+from watchkeeper.domain.rule import Scope
+from watchkeeper.domain.units import parse_duration_ms
+from watchkeeper.domain.window import DURATION, Unanswerable
+
+MAX_LENGTH: Final = 4000
+
+_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERROR|\Z| \[[A-Z_]+\]\Z)", re.DOTALL)
+_NO_OVERLOAD = re.compile(r"found no matching overload for '(.+?)' applied to '\((.*)\)'")
+_UNDECLARED = re.compile(r"undeclared reference to '(.+?)'")
+_TYPES: Final = {
+    Kind.TEXT: cel.Type.STRING,
+    Kind.NUMBER: cel.Type.DOUBLE,
+    Kind.BOOLEAN: cel.Type.BOOL,
+    Kind.TIME: cel.Type.TIMESTAMP,
+    Kind.LABELS: cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+}
+_WORDS: Final = {
+    "double": "number",
+    "int": "whole number",
+    "uint": "whole number",
+    "string": "text",
+    "bool": "true/false",
+    "google.protobuf.Timestamp": "time",
+    "google.protobuf.Duration": "duration",
+}
+_HAS = "p"  # stands for `has(values.x)`, written `p("values.x")`: as long as what it replaces
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with an expression, at which character of it."""
+
+    offset: int
+    message: str
+
+
+class ExpressionError(Exception):
+    """An expression that can not be compiled."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        self.mistakes = mistakes
+        super().__init__("; ".join(mistake.message for mistake in mistakes))
+
+
+@dataclass(slots=True)
+class CompiledCondition:
+    """A `when`, compiled for one prober's probes. Callable over a scope; see `Condition`."""
+
+    source: str
+    spans_ms: Mapping[str, int]
+    _expression: Any
+    _variables: list[tuple[str, Callable[[Scope], Any]]]
+    _current: list[Scope | None] = field(repr=False)
+
+    def __call__(self, scope: Scope) -> bool:
+        data = {}
+        for name, get in self._variables:
+            value = get(scope)
+            if value is not None:
+                data[name] = value
+        self._current[0] = scope
+        answer = self._expression.eval(data=data).value()
+        if answer is True or answer is False:
+            return bool(answer)
+        raise Unanswerable(_plain_error(str(answer)))
+
+
+class Compiler:
+    """Compiles expressions for the probes of one prober.
+
+    An environment is made once. Its functions read the scope that is being evaluated from a cell: evaluation is
+    synchronous, and each compiler belongs to one thread.
+    """
+
+    def __init__(self, prober: ProberKind) -> None:
+        self._prober = prober
+        self._names = names_for(prober)
+        self._current: list[Scope | None] = [None]
+        variables = {name: _TYPES[entry.kind] for name, entry in self._names.items()}
+        declarations = [self._declare(name, function) for name, function in FUNCTIONS.items()]
+        declarations.append(_declaration(_HAS, cel.Type.BOOL, [[cel.Type.STRING]], self._has))
+        self._env = cel.NewEnv(variables=variables, functions=declarations)
+
+    def compile(self, text: str) -> CompiledCondition:
+        """The condition that a text states.
+
+        Raises:
+            ExpressionError: it is no expression, or names what this prober does not produce.
+        """
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError([Mistake(0, f"is longer than {MAX_LENGTH} characters")])
+        tokens = Tokens(text)
+        spans, mistakes = self._check_calls(tokens)
+        if mistakes:
+            raise ExpressionError(mistakes)
+        self._replace_has(tokens)
+        expression = self._compile_with_doubles(tokens)
+        if (result := expression.return_type()) not in (cel.Type.BOOL, cel.Type.DYN):
+            found = _WORDS.get(str(result.name()).lower(), str(result.name()).lower())
+            message = f"must be true or false, but is a {found}: compare it with something"
+            raise ExpressionError([Mistake(0, message)])
+        used = [(name, entry.get) for name, entry in self._names.items() if _mentions(tokens, name)]
+        return CompiledCondition(text, spans, expression, used, self._current)
+
+    def _declare(self, name: str, function: Function) -> Any:
+        numbers = (cel.Type.DOUBLE, cel.Type.INT)
+        overloads: list[list[Any]] = [[]]
+        for parameter in function.parameters:
+            accepted = numbers if parameter is Parameter.NUMBER else (cel.Type.STRING,)
+            overloads = [[*before, kind] for before in overloads for kind in accepted]
+
+        def call(*arguments: Any) -> float:
+            scope = self._current[0]
+            assert scope is not None
+            return float(function.call(scope, *arguments))
+
+        return _declaration(name, cel.Type.DOUBLE, overloads, call)
+
+    def _has(self, name: str) -> bool:
+        scope = self._current[0]
+        assert scope is not None
+        return self._names[name].get(scope) is not None
+
+    def _check_calls(self, tokens: Tokens) -> tuple[dict[str, int], list[Mistake]]:
+        """What the calls of our functions ask for, and what is wrong with them."""
+        spans: dict[str, int] = {}
+        mistakes: list[Mistake] = []
+        for call in tokens.calls():
+            function = FUNCTIONS.get(call.name.text)
+            if function is None:
+                continue
+            wrong = list(self._check_call(tokens, call, function))
+            mistakes += wrong
+            if not wrong:
+                for series, span in _asked(tokens, call, function):
+                    spans[series] = max(spans.get(series, 0), span)
+        return spans, mistakes
+
+    def _check_call(self, tokens: Tokens, call: Call, function: Function) -> Iterator[Mistake]:
+        name = call.name.text
+        if len(call.arguments) != len(function.parameters):
+            message = f"{name} takes {len(function.parameters)} arguments: {function.signature(name)}"
+            yield Mistake(call.name.at, message)
+            return
+        for parameter, indices in zip(function.parameters, call.arguments, strict=True):
+            if parameter is Parameter.NUMBER or not indices:
+                continue
+            token = tokens.items[indices[0]]
+            literal = token.literal() if len(indices) == 1 else None
+            if literal is None:
+                yield Mistake(token.at, f'{name}: a {parameter} is written as a text in quotes, such as "10m"')
+            elif (wrong := self._check_literal(parameter, literal)) is not None:
+                yield Mistake(token.at + 1, wrong)
+
+    def _check_literal(self, parameter: Parameter, literal: str) -> str | None:
+        prober = self._prober
+        if parameter is Parameter.WINDOW:
+            try:
+                parse_duration_ms(literal)
+            except ValueError as error:
+                return str(error)
+        if parameter is Parameter.SERIES and literal not in (known := [*prober.values, DURATION]):
+            return (
+                f"the {prober.name} prober produces no value {literal!r}{suggest(literal, known)}: "
+                f"it has {listing(known)}"
+            )
+        if parameter is Parameter.FACT:
+            times = [fact for fact, (kind, _) in prober.facts.items() if kind is FactType.TIME]
+            if literal not in times:
+                has = f"it has {listing(times)}" if times else "it has none"
+                return f"the {prober.name} prober produces no time {literal!r}{suggest(literal, times)}: {has}"
+        return None
+
+    @staticmethod
+    def _replace_has(tokens: Tokens) -> None:
+        """`has(values.x)` asks CEL about a field; our names are flat, so it becomes a call with the name."""
+        items = tokens.items
+        for index in range(len(items) - 5):
+            six = items[index : index + 6]
+            texts = [token.text for token in six]
+            if texts[:2] == ["has", "("] and texts[2] in ("values", "facts") and texts[3] + texts[5] == ".)":
+                items[index] = _with(six[0], "name", _HAS)
+                items[index + 2] = _with(six[2], "string", f'"{texts[2]}.{texts[4]}"')
+                items[index + 3] = _with(six[3], "space", "")
+                items[index + 4] = _with(six[4], "space", "")
+
+    def _compile_with_doubles(self, tokens: Tokens) -> Any:
+        """Compiles, turning a whole-number literal into one with decimals where only that is missing."""
+        while True:
+            try:
+                return self._env.compile(tokens.render())
+            except RuntimeError as error:
+                found = [one for one in _ERROR.findall(str(error)) if "*error*" not in one[2]]
+                if not any(_promote(tokens, *one) for one in found):
+                    mistakes = [self._explain(tokens, *one) for one in found]
+                    raise ExpressionError(mistakes or [_general_mistake(str(error))]) from None
+
+    def _explain(self, tokens: Tokens, line: str, column: str, said: str) -> Mistake:
+        index = tokens.index_at(int(line), int(column))
+        if index is None:
+            end = tokens.items[-1].at + len(tokens.items[-1].text) if tokens.items else 0
+            at = end if int(line) > 0 else 0
+        else:
+            if tokens.items[index].text == "." and index + 1 < len(tokens.items):
+                index += 1
+            elif tokens.items[index].text == "(" and index and tokens.items[index - 1].kind == "name":
+                index -= 1
+            at = tokens.items[index].at
+        if undeclared := _UNDECLARED.search(said):
+            return Mistake(at, self._explain_undeclared(undeclared[1]))
+        if overload := _NO_OVERLOAD.search(said):
+            operator = overload[1].strip("_").replace("?_:", "? :")
+            kinds = " and ".join(_WORDS.get(kind, kind) for kind in overload[2].split(", "))
+            return Mistake(at, f"{operator!r} can not be applied to {kinds}")
+        if "recursion" in said:
+            return _general_mistake(said)
+        if said.startswith("Syntax error"):
+            said = re.sub(r" expecting \{.*\}$", "", said.split("\n", maxsplit=1)[0]).replace("Syntax error: ", "")
+            return Mistake(at, f"is not valid: {said.replace('<EOF>', 'end of the expression')}")
+        return Mistake(at, f"is not valid: {said.splitlines()[0]}")
+
+    def _explain_undeclared(self, name: str) -> str:
+        group, dot, rest = name.partition(".")
+        if not dot and name in ("values", "facts", "probe", "service"):
+            return f"name what you ask of {name}: {listing(n for n in self._names if n.startswith(name + '.'))}"
+        if dot and group in ("values", "facts"):
+            known = [n.partition(".")[2] for n in self._names if n.startswith(group + ".")]
+            has = f"it has {listing(known)}" if known else "it has none"
+            what = group.rstrip("s")
+            return f"the {self._prober.name} prober produces no {what} {rest!r}{suggest(rest, known)}: {has}"
+        known = [*self._names, *FUNCTIONS]
+        return f"there is no {name!r} here{suggest(name, known)}: there is {listing(known, 40)}"
+
+
+def _declaration(name: str, result: Any, overloads: list[list[Any]], call: Callable[..., Any]) -> Any:
+    return cel.FunctionDecl(
+        name,
+        [
+            cel.Overload(f"wk_{name}_{number}", result, parameters, False, call)
+            for number, parameters in enumerate(overloads)
+        ],
+    )
+
+
+def _with(token: Any, kind: str, text: str) -> Any:
+    return type(token)(kind, text, token.at)
+
+
+def _asked(tokens: Tokens, call: Call, function: Function) -> Iterator[tuple[str, int]]:
+    """Which series a call reads, and how far back: as far as its last window."""
+    series, span = function.series, 0
+    for parameter, indices in zip(function.parameters, call.arguments, strict=True):
+        literal = tokens.items[indices[0]].literal() if indices else None
+        if parameter is Parameter.SERIES:
+            series = literal
+        elif parameter is Parameter.WINDOW and literal is not None:
+            span = parse_duration_ms(literal)
+    if series is not None:
+        yield series, span
+
+
+def _mentions(tokens: Tokens, name: str) -> bool:
+    """Whether an expression may use a name. Erring on the side of yes costs a little, never a wrong answer."""
+    wanted = name.split(".")
+    solid = [token.text for token in tokens.items if token.kind != "space" and token.text != "."]
+    return any(solid[at : at + len(wanted)] == wanted for at in range(len(solid)))
+
+
+def _promote(tokens: Tokens, line: str, column: str, said: str) -> bool:
+    """Turns the whole-number literal that an operator stumbled over into one with decimals."""
+    overload = _NO_OVERLOAD.search(said)
+    index = tokens.index_at(int(line), int(column))
+    if overload is None or index is None or not overload[1].startswith("_"):
+        return False
+    kinds = overload[2].split(", ")[-2:]
+    if kinds == ["double", "int"]:
+        candidates = range(index + 1, len(tokens.items))
+    elif kinds == ["int", "double"]:
+        candidates = range(index - 1, -1, -1)
+    else:
+        return False
+    for candidate in candidates:
+        if tokens.items[candidate].kind == "int":
+            tokens.items[candidate] = tokens.items[candidate].as_double()
+            return True
+    return False
+
+
+def _general_mistake(said: str) -> Mistake:
+    if "recursion" in said:
+        return Mistake(0, "is nested too deeply")
+    return Mistake(0, f"is not valid: {said.splitlines()[0]}")
+
+
+def _plain_error(said: str) -> str:
+    """CEL's run-time error in plain words."""
+    text = said.strip("'\"")
+    if missing := re.search(r'No value with name "(.+?)" found', text):
+        return f"the sample has no {missing[1]}"
+    return re.sub(r"^[A-Z_]+: ", "", text)

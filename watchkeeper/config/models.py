@@ -1,0 +1,214 @@
+"""The models of the three kinds of YAML file. A docstring under a field is its help text in the JSON Schema."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+
+from watchkeeper.domain.probe import Category
+from watchkeeper.domain.rule import Level, Severity
+from watchkeeper.domain.service import Criticality
+from watchkeeper.schema.base import Model
+from watchkeeper.schema.cron import parse_cron
+from watchkeeper.schema.fields import (
+    Address,
+    DurationMs,
+    HostPort,
+    LocalPath,
+    PositiveDurationMs,
+    RatioPpm,
+    SecretRef,
+    TimeZone,
+)
+
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*$", max_length=200),
+]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Labels = dict[LabelName, Annotated[str, StringConstraints(max_length=500)]]
+
+
+def _cron(text: str) -> str:
+    parse_cron(text)
+    return text
+
+
+CronExpression = Annotated[str, AfterValidator(_cron)]
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Web(Model):
+    listen: HostPort = Address("127.0.0.1", 9321)
+    """Where metrics, health and the API are served."""
+
+
+class Log(Model):
+    format: LogFormat = LogFormat.AUTO
+    """`auto` is readable text on a terminal, JSON elsewhere."""
+    level: LogLevel = LogLevel.INFO
+
+
+class Itsm(Model):
+    default: Identifier | None = None
+    """The backend of rules that name none. With one backend it goes without saying."""
+    backends: dict[Identifier, dict[str, Any]] = Field(default_factory=dict)
+    """Ticket systems by a name of your choice; `type` says which kind. Without any, tickets go to the local desk."""
+
+
+class Objectives(Model):
+    availability: RatioPpm | None = None
+    """What share of its hours the service is to be available."""
+    response: PositiveDurationMs | None = None
+    """From a ticket's opening until somebody takes it up."""
+    resolution: PositiveDurationMs | None = None
+    """From a ticket's opening until the service works again."""
+
+
+class ServiceModel(Model):
+    title: str | None = None
+    """What people call it; its id if this is not set."""
+    owner: str = ""
+    """The team that answers for it."""
+    criticality: Criticality = Criticality.MEDIUM
+    ci: str = ""
+    """Its configuration item in the CMDB."""
+    depends_on: tuple[Identifier, ...] = ()
+    """Services that it can not work without."""
+    objectives: Objectives = Objectives()
+
+
+DatabaseUrl = Annotated[
+    str | SecretRef,
+    WithJsonSchema(
+        {
+            "type": ["string", "object"],
+            "description": "sqlite:///FILE or postgresql://HOST/NAME; as a secret if it holds a password",
+        }
+    ),
+]
+
+
+class DaemonFile(Model):
+    """`watchkeeper.yaml`: the daemon."""
+
+    state: DatabaseUrl = "sqlite:///watchkeeper.db"
+    """The database: `sqlite:///FILE` or `postgresql://HOST/NAME`."""
+    probe_files: tuple[LocalPath, ...]
+    """Files and globs of probes."""
+    rule_files: tuple[LocalPath, ...] = ()
+    """Files and globs of rules."""
+    service_files: tuple[LocalPath, ...] = ()
+    """Files and globs of more services: each has a mapping `services`."""
+    web: Web = Web()
+    itsm: Itsm = Itsm()
+    services: dict[Identifier, ServiceModel] = Field(default_factory=dict)
+    """The service catalogue."""
+    log: Log = Log()
+
+
+class ServiceFile(Model):
+    """A file of services."""
+
+    services: dict[Identifier, ServiceModel]
+
+
+class ProbeDefaults(Model):
+    """What probes of this file have unless they say otherwise."""
+
+    service: Identifier | None = None
+    every: PositiveDurationMs | None = None
+    cron: CronExpression | None = None
+    timezone: TimeZone | None = None
+    timeout: PositiveDurationMs | None = None
+    labels: Labels = Field(default_factory=dict)
+    category: Category | None = None
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.every is not None and self.cron is not None:
+            raise ValueError("every and cron are both set: a probe has one of them")
+        return self
+
+
+class ProbeCommon(ProbeDefaults):
+    """What every probe has; the rest belongs to its prober."""
+
+    id: Identifier
+    """Unique among all probes, and stable: its history hangs on it."""
+    prober: str
+    """Its type."""
+    service: Identifier
+    """The service whose health it tells."""
+    each: dict[LabelName, Annotated[list[str | int], Field(min_length=1)]] | None = None
+    """Makes one probe of each combination: `{name}` in any text is replaced."""
+
+
+class ProbeFile(Model):
+    """A file of probes."""
+
+    defaults: ProbeDefaults = ProbeDefaults()
+    probes: list[dict[str, Any]]
+
+
+class MatchModel(Model):
+    category: Category | None = None
+    prober: str | None = None
+    service: str | None = None
+    """A service's id, or a glob."""
+    probe: str | None = None
+    """A probe's id, or a glob."""
+    labels: Labels = Field(default_factory=dict)
+
+
+class IncidentModel(Model):
+    impact: Level | None = None
+    """Derived from the severity if this is not set."""
+    urgency: Level | None = None
+    """Derived from the severity if this is not set."""
+    group_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("probe",)
+    """Alerts of this rule that agree in all of these are one incident: `probe`, `service`, `rule` or label names."""
+    backend: Identifier | None = None
+    """Where its tickets go; the default backend if this is not set."""
+
+
+class RuleModel(Model):
+    id: Identifier
+    """Unique among all rules, and stable: the keys of incidents are made of it."""
+    title: str = "{{ service.title }}: {{ probe.id }}: {{ message }}"
+    """The ticket's title: a Jinja2 template."""
+    match: MatchModel = MatchModel()
+    """Which probes the rule looks at: those that agree with all of this."""
+    when: str
+    """The condition, in CEL."""
+    for_: DurationMs = Field(default=0, alias="for")
+    """How long the condition must hold before the alert fires."""
+    keep_firing_for: DurationMs = 0
+    """How long the condition must be over before the alert stops firing."""
+    severity: Severity = Severity.MAJOR
+    incident: IncidentModel = IncidentModel()
+    runbook: str = ""
+    """Where to read what to do. It stands in the ticket."""
+
+
+class RuleGroup(Model):
+    name: Identifier
+    rules: list[RuleModel]
+
+
+class RuleFile(Model):
+    """A file of rules."""
+
+    groups: list[RuleGroup]

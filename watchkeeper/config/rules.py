@@ -1,0 +1,135 @@
+"""Rule files into rules: which probes they match, and their conditions compiled for the probers of these."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from watchkeeper.config.document import Document, Path_
+from watchkeeper.config.expression import CompiledCondition, Compiler, ExpressionError
+from watchkeeper.config.models import RuleFile, RuleModel
+from watchkeeper.config.probes import FindProber
+from watchkeeper.config.problems import Problem, listing, suggest
+from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template
+from watchkeeper.config.validation import validate
+from watchkeeper.domain.probe import Probe
+from watchkeeper.domain.rule import (
+    IMPACT_AND_URGENCY,
+    GroupBy,
+    Hold,
+    IncidentPolicy,
+    Match,
+    Rule,
+)
+
+
+@dataclass(slots=True)
+class RuleReader:
+    """Reads rule files one after the other; ids are unique over all of them."""
+
+    find_prober: FindProber
+    prober_names: tuple[str, ...]
+    probes: Mapping[str, Probe]
+    services: Iterable[str]
+    backends: Iterable[str]
+    problems: list[Problem]
+    rules: dict[str, Rule] = field(default_factory=dict)
+    _places: dict[str, Problem] = field(default_factory=dict)
+    _compilers: dict[str, Compiler] = field(default_factory=dict)
+
+    def read(self, document: Document) -> None:
+        """Adds the rules of a file."""
+        file = validate(RuleFile, document.data, document, problems=self.problems)
+        if file is None:
+            return
+        for group_index, group in enumerate(file.groups):
+            for index, model in enumerate(group.rules):
+                self._read_one(document, ("groups", group_index, "rules", index), model)
+
+    def _read_one(self, document: Document, path: Path_, model: RuleModel) -> None:
+        if (other := self._places.get(model.id)) is not None:
+            where = f"{other.file}:{other.line}:{other.column}"
+            message = f"the id {model.id!r} is taken by the rule at {where}"
+            self.problems.append(document.problem((*path, "id"), message))
+            return
+        self._places[model.id] = document.problem((*path, "id"), "")
+        self._check_names(document, path, model)
+        match = Match(**model.match.model_dump())
+        matched = [probe for probe in self.probes.values() if match(probe)]
+        probers = dict.fromkeys(probe.prober for probe in matched)
+        self._check_group_by(document, path, model, matched)
+        conditions = self._compile(document, path, model, probers)
+        title = self._title(document, path, model)
+        if title is None or conditions is None:
+            return
+        impact, urgency = IMPACT_AND_URGENCY[model.severity]
+        self.rules[model.id] = Rule(
+            id=model.id,
+            title=title,
+            match=match,
+            when=model.when,
+            conditions=conditions,
+            severity=model.severity,
+            incident=IncidentPolicy(
+                impact=model.incident.impact or impact,
+                urgency=model.incident.urgency or urgency,
+                group_by=model.incident.group_by,
+                backend=model.incident.backend,
+            ),
+            hold=Hold(model.for_, model.keep_firing_for),
+            runbook=model.runbook,
+        )
+
+    def _check_names(self, document: Document, path: Path_, model: RuleModel) -> None:
+        """Names that nothing answers to are mistakes, not rules without effect."""
+        services = list(self.services)
+        backends = list(self.backends)
+        named = (
+            (("match", "prober"), model.match.prober, self.prober_names, "prober"),
+            (("match", "service"), model.match.service, services, "service"),
+            (("match", "probe"), model.match.probe, list(self.probes), "probe"),
+            (("incident", "backend"), model.incident.backend, backends, "backend"),
+        )
+        for place, name, known, what in named:
+            is_glob = name is not None and any(character in name for character in "*?[")
+            if name is not None and not is_glob and name not in known:
+                message = f"there is no {what} {name!r}{suggest(name, known)}; there is {listing(known) or 'none'}"
+                self.problems.append(document.problem((*path, *place), message))
+
+    def _check_group_by(self, document: Document, path: Path_, model: RuleModel, matched: list[Probe]) -> None:
+        labels = sorted({label for probe in matched for label in probe.labels})
+        known = [*GroupBy, *labels]
+        for index, name in enumerate(model.incident.group_by):
+            if name not in known and matched:
+                message = f"no matched probe has the label {name!r}{suggest(name, known)}; accepted: {listing(known)}"
+                self.problems.append(document.problem((*path, "incident", "group_by", index), message))
+
+    def _compile(
+        self, document: Document, path: Path_, model: RuleModel, probers: Iterable[str]
+    ) -> dict[str, CompiledCondition] | None:
+        conditions: dict[str, CompiledCondition] = {}
+        good = True
+        for prober in probers or self._likely_probers(model):
+            try:
+                conditions[prober] = self._compiler(prober).compile(model.when)
+            except ExpressionError as error:
+                good = False
+                self.problems.extend(
+                    document.problem((*path, "when"), mistake.message, offset=mistake.offset)
+                    for mistake in error.mistakes
+                )
+        return conditions if good else None
+
+    def _likely_probers(self, model: RuleModel) -> list[str]:
+        """Where no probe matches, what the rule says is checked against the prober that it names."""
+        return [model.match.prober] if model.match.prober in self.prober_names else []
+
+    def _compiler(self, prober: str) -> Compiler:
+        if prober not in self._compilers:
+            self._compilers[prober] = Compiler(self.find_prober(prober))
+        return self._compilers[prober]
+
+    def _title(self, document: Document, path: Path_, model: RuleModel) -> CompiledTemplate | None:
+        try:
+            return compile_template(model.title)
+        except TemplateError as error:
+            self.problems.append(document.problem((*path, "title"), str(error)))
+            return None

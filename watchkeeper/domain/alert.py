@@ -1,0 +1,116 @@
+"""The alert: one rule on one probe, as a state machine of (alert, verdict, time).
+
+    inactive --holds--> pending --held for `for`--> firing --over for `keep_firing_for`--> inactive
+
+A verdict of unknown stops the clocks: it neither opens nor resolves. Clocks run out at their own time, not when
+somebody next looks: replaying the same verdicts gives the same transitions, however late timers are served.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from typing import NamedTuple
+
+from watchkeeper.domain.rule import Hold
+
+
+class AlertState(StrEnum):
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+
+
+class Verdict(Enum):
+    HOLDS = True
+    OVER = False
+    UNKNOWN = None
+
+
+class AlertRef(NamedTuple):
+    """Which alert: one rule on one probe."""
+
+    rule_id: str
+    probe_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`since_ms`: when the state was entered. `active_since_ms`: when the condition began to hold (pending, firing).
+    `clear_since_ms`: since when it no longer holds (firing only). `stalled`: the last verdict was unknown."""
+
+    ref: AlertRef
+    state: AlertState = AlertState.INACTIVE
+    since_ms: int = 0
+    active_since_ms: int | None = None
+    clear_since_ms: int | None = None
+    stalled: bool = False
+
+
+def deadline(alert: Alert, hold: Hold) -> int | None:
+    """When the alert changes by itself, if nothing is heard until then. `None`: never."""
+    if alert.stalled:
+        return None
+    if alert.state is AlertState.PENDING and alert.active_since_ms is not None:
+        return alert.active_since_ms + hold.for_ms
+    if alert.state is AlertState.FIRING and alert.clear_since_ms is not None:
+        return alert.clear_since_ms + hold.keep_firing_for_ms
+    return None
+
+
+def expire(alert: Alert, hold: Hold, now_ms: int) -> Alert:
+    """The alert at `now_ms` if nothing was heard since. The same object when no clock has run out."""
+    due = deadline(alert, hold)
+    if due is None or due > now_ms:
+        return alert
+    return _fire(alert, due) if alert.state is AlertState.PENDING else clear(alert, due)
+
+
+def observe(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> tuple[Alert, ...]:
+    """The states that the alert passes through on hearing a verdict, oldest first. Empty when nothing changed.
+
+    A clock that ran out before `at_ms` is served first, at its own time.
+    """
+    expired = expire(alert, hold, at_ms - 1)
+    heard = _hear(expired, hold, verdict, at_ms)
+    return tuple(after for before, after in ((alert, expired), (expired, heard)) if after is not before)
+
+
+def clear(alert: Alert, at_ms: int) -> Alert:
+    """The alert without trouble: its condition is over, or its rule or probe is gone."""
+    return Alert(alert.ref, AlertState.INACTIVE, since_ms=at_ms)
+
+
+def _hear(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
+    if verdict is Verdict.UNKNOWN:
+        idle = alert.stalled or alert.state is AlertState.INACTIVE
+        return alert if idle else replace(alert, stalled=True)
+    if verdict is Verdict.HOLDS:
+        return _hear_trouble(alert, hold, at_ms)
+    return _hear_relief(alert, hold, at_ms)
+
+
+def _hear_trouble(alert: Alert, hold: Hold, at_ms: int) -> Alert:
+    if alert.state is AlertState.FIRING:
+        steady = alert.clear_since_ms is None and not alert.stalled
+        return alert if steady else replace(alert, clear_since_ms=None, stalled=False)
+    if alert.state is AlertState.INACTIVE:
+        alert = Alert(alert.ref, AlertState.PENDING, since_ms=at_ms, active_since_ms=at_ms)
+    elif alert.stalled:
+        alert = replace(alert, stalled=False)
+    due = deadline(alert, hold)
+    return _fire(alert, at_ms) if due is not None and due <= at_ms else alert
+
+
+def _hear_relief(alert: Alert, hold: Hold, at_ms: int) -> Alert:
+    if alert.state is AlertState.INACTIVE:
+        return alert
+    if alert.state is AlertState.PENDING:
+        return clear(alert, at_ms)
+    if alert.clear_since_ms is None or alert.stalled:
+        since = at_ms if alert.clear_since_ms is None else alert.clear_since_ms
+        alert = replace(alert, clear_since_ms=since, stalled=False)
+    due = deadline(alert, hold)
+    return clear(alert, at_ms) if due is not None and due <= at_ms else alert
+
+
+def _fire(alert: Alert, at_ms: int) -> Alert:
+    return replace(alert, state=AlertState.FIRING, since_ms=at_ms, stalled=False)

@@ -1,0 +1,56 @@
+"""What follows from a decision: values that say what shall be stored, and what shall be done."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watchkeeper.domain.alert import Alert, AlertRef
+from watchkeeper.domain.incident import Incident
+from watchkeeper.domain.probe import Status
+from watchkeeper.domain.ticket import Command
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """A probe's status from `at_ms` on, which ends the interval before."""
+
+    probe_id: str
+    service: str
+    status: Status
+    at_ms: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeGone:
+    """A probe is no longer watched: its last interval ends."""
+
+    probe_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    before: Alert
+    after: Alert
+    reason: str
+
+
+class Happening(StrEnum):
+    """An entry in an incident's timeline."""
+
+    OPENED = "opened"
+    JOINED = "joined"
+    LEFT = "left"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentChanged:
+    incident: Incident
+    happening: Happening
+    at_ms: int
+    alert: AlertRef
+    text: str
+
+
+Effect = StatusChanged | ProbeGone | AlertChanged | IncidentChanged | Command

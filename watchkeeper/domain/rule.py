@@ -1,0 +1,141 @@
+"""Rules: which probes they look at, what they ask, what they open."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from watchkeeper.domain.probe import Category, Probe, Sample
+from watchkeeper.domain.service import Service
+from watchkeeper.domain.window import EMPTY, Window
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    INFO = "info"
+
+
+class Level(StrEnum):
+    """Of impact and urgency, the two that ITIL derives a priority from."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+IMPACT_AND_URGENCY: Mapping[Severity, tuple[Level, Level]] = {
+    Severity.CRITICAL: (Level.HIGH, Level.HIGH),
+    Severity.MAJOR: (Level.MEDIUM, Level.HIGH),
+    Severity.MINOR: (Level.MEDIUM, Level.LOW),
+    Severity.INFO: (Level.LOW, Level.LOW),
+}
+
+
+def priority(impact: Level, urgency: Level) -> int:
+    """1 (critical) to 5 (planning) by the usual matrix: high x high is 1, low x low is 5."""
+    levels = list(Level)
+    return 1 + levels.index(impact) + levels.index(urgency)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Everything that a condition or a template may ask about."""
+
+    sample: Sample
+    probe: Probe
+    service: Service
+    now_ms: int
+    window: Window = EMPTY
+
+
+class Condition(Protocol):
+    """A compiled `when`. `spans_ms` says which series it asks for, and how far back."""
+
+    @property
+    def spans_ms(self) -> Mapping[str, int]: ...
+
+    def __call__(self, scope: Scope) -> bool:
+        """Whether the condition holds.
+
+        Raises:
+            Unanswerable: it can not be told now.
+        """
+
+
+class Template(Protocol):
+    """A compiled text with placeholders."""
+
+    @property
+    def spans_ms(self) -> Mapping[str, int]: ...
+
+    def __call__(self, scope: Scope) -> str:
+        """The text. What has no answer now is shown as `?`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which probes a rule looks at: all that agree with everything that is set. Ids may be globs."""
+
+    category: Category | None = None
+    prober: str | None = None
+    service: str | None = None
+    probe: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, probe: Probe) -> bool:
+        return (
+            (self.category is None or probe.category is self.category)
+            and (self.prober is None or probe.prober == self.prober)
+            and (self.service is None or fnmatchcase(probe.service, self.service))
+            and (self.probe is None or fnmatchcase(probe.id, self.probe))
+            and all(probe.labels.get(name) == value for name, value in self.labels.items())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long a condition must hold before the alert fires, and be over before it stops."""
+
+    for_ms: int = 0
+    keep_firing_for_ms: int = 0
+
+
+class GroupBy(StrEnum):
+    """What alerts of one rule must have in common to be one incident."""
+
+    PROBE = "probe"
+    SERVICE = "service"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPolicy:
+    """What a rule opens."""
+
+    impact: Level
+    urgency: Level
+    group_by: tuple[str, ...] = (GroupBy.PROBE,)
+    backend: str | None = None  # None: the default backend
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `conditions` holds the compiled `when` for each prober whose probes the rule matches:
+    what names mean, and which exist, depends on the prober."""
+
+    id: str
+    title: Template
+    match: Match
+    when: str
+    conditions: Mapping[str, Condition]
+    severity: Severity
+    incident: IncidentPolicy
+    hold: Hold = Hold()
+    runbook: str = ""
+
+
+Clock = Callable[[], int]
+"""Wall-clock time in ms since the epoch (UTC). Handed in wherever time is needed."""

@@ -1,0 +1,26 @@
+"""One file for each ticket system, found by its name."""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from watchkeeper.itsm.base import BackendKind
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The backend types that there are, in order. Imports none of them."""
+    return tuple(sorted(module.name for module in iter_modules(__path__) if module.name != "base"))
+
+
+@cache
+def find(name: str) -> BackendKind:
+    """The backend type of a name; imports its module.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    if name not in names():
+        raise KeyError(name)
+    kind: BackendKind = import_module(f"{__name__}.{name}").KIND
+    return kind

@@ -1,0 +1,48 @@
+"""The local desk: watchkeeper's own ticket system, for those who have no other."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
+from watchkeeper.itsm.base import BackendKind, Finding, Surroundings
+from watchkeeper.schema.base import Model
+
+
+class Desk(Protocol):
+    """Where the desk's tickets are kept."""
+
+    def find(self, desk: str, key: str) -> Sequence[Ticket]: ...
+    def fetch(self, desk: str, refs: Iterable[str]) -> Sequence[Ticket]: ...
+    def create(self, desk: str, draft: TicketDraft, now_ms: int) -> Ticket: ...
+    def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket: ...
+
+
+class Options(Model):
+    """The local desk needs none."""
+
+
+class LocalBackend:
+    """A desk by its name in the configuration. Whatever fails in it may have been done: the store tells no more."""
+
+    def __init__(self, name: str, _options: Options, surroundings: Surroundings) -> None:
+        self._name = name
+        self._clock = surroundings.clock
+        self._desk: Desk = surroundings.desk
+
+    def find(self, key: str) -> Sequence[Ticket]:
+        return self._desk.find(self._name, key)
+
+    def create(self, draft: TicketDraft) -> Ticket:
+        return self._desk.create(self._name, draft, self._clock())
+
+    def update(self, ticket: Ticket, change: TicketChange) -> Ticket:
+        return self._desk.update(self._name, ticket.ref, change, self._clock())
+
+    def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
+        return self._desk.fetch(self._name, refs)
+
+    def check(self) -> Sequence[Finding]:
+        return ()
+
+
+KIND = BackendKind("local", "watchkeeper's own tickets, in its own database", Options, LocalBackend)

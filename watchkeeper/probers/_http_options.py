@@ -1,0 +1,234 @@
+"""What a check of a URL is asked for, and what libcurl is told about it."""
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import certifi
+import pycurl
+from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
+
+from watchkeeper import __version__
+from watchkeeper.schema.base import Model
+from watchkeeper.schema.fields import (
+    SECRET_HELP,
+    HttpUrl,
+    PositiveDurationMs,
+    Secret,
+    SecretUnavailable,
+    SizeBytes,
+    TextOrSecret,
+    Verify,
+)
+
+_SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, 5.6.2
+_LINE_BREAKS: Final = re.compile(r"[\0\r\n]")
+_CREDENTIAL: Final = re.compile(r"authorization|cookie|api-?key|token|secret|password", re.IGNORECASE)
+_WEB: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+_MAX_REDIRECTS: Final = 10
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+StatusCode = Annotated[int, Field(ge=100, le=599)]
+
+
+class Body(Model):
+    """What the body must be like."""
+
+    contains: Text
+    """A text that stands somewhere in the body."""
+
+
+class Expect(Model):
+    """What a good answer is."""
+
+    status: tuple[StatusCode, ...] = Field(default=(), min_length=1, validate_default=False)
+    """The accepted status codes; 200 to 299 when not set."""
+    body: Body | None = None
+    """What the body must be like."""
+    json_: dict[str, JsonValue] | None = Field(default=None, alias="json", min_length=1)
+    """What the body, read as JSON, must hold; it may hold more. A mapping is compared key by key."""
+    within: PositiveDurationMs | None = None
+    """How long the whole check may take, name resolution included. It is for services that are slow but alive."""
+
+    @property
+    def needs_body(self) -> bool:
+        return self.body is not None or self.json_ is not None
+
+
+class HttpOptions(Model):
+    """A check of a URL."""
+
+    url: HttpUrl
+    """What is asked for."""
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    """The request's method. No body is sent."""
+    headers: dict[str, TextOrSecret] = Field(default_factory=dict)
+    """Headers of the request. One that carries a credential names where the secret is kept."""
+    expect: Expect = Field(default_factory=Expect)
+    """What a good answer is."""
+    follow_redirects: bool = True
+    """Whether redirects are followed: up to 10; with secret headers only on the same scheme, host and port."""
+    verify: Verify = True
+    """Whether the certificate is verified, or the path of a file with the CA certificates to verify it by."""
+    max_size: SizeBytes = Field(default=1024 * 1024, gt=0)
+    """The largest body that is read when something is expected of it."""
+    keep_alive: bool = False
+    """Whether the connection stays open for the next run. Otherwise each run resolves, connects and does TLS anew."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_encodable(cls, url: str) -> str:
+        _ascii_url(url)
+        return url
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a header name: accepted are letters, digits and -")
+            if isinstance(value, str) and _CREDENTIAL.search(name):
+                raise ValueError(f"{name}: a secret does not stand in the file: accepted is {SECRET_HELP}")
+            if isinstance(value, str) and _LINE_BREAKS.search(value):
+                raise ValueError(f"{name}: a header's value is one line")
+        return headers
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> "HttpOptions":
+        if self.method == "HEAD" and self.expect.needs_body:
+            raise ValueError("the answer to HEAD has no body to expect something of: accepted is method: GET")
+        return self
+
+    @cached_property
+    def peer(self) -> str:
+        """`host:port` of the URL, for messages."""
+        return peer_of(self.url)
+
+    @cached_property
+    def by_name(self) -> bool:
+        """Whether the URL names a host that must be resolved."""
+        try:
+            ip_address((urlsplit(self.url).hostname or "").partition("%")[0])
+        except ValueError:
+            return True
+        return False
+
+    @cached_property
+    def secrets(self) -> Mapping[str, Secret]:
+        """The headers that hold secrets."""
+        return {name: value for name, value in self.headers.items() if isinstance(value, Secret)}
+
+    @cached_property
+    def settings(self) -> tuple[tuple[int, Any], ...]:
+        """libcurl's options for every run. Without the timeout, secrets, and where a body goes that is needed."""
+        return tuple(_settings(self))
+
+    def with_secrets(self) -> list[bytes]:
+        """All headers, as libcurl takes them. May read files.
+
+        Raises:
+            SecretUnavailable: a secret is not there, or it is more than one line.
+        """
+        lines = _plain_headers(self)
+        for name, secret in self.secrets.items():
+            value = secret.reveal()
+            if _LINE_BREAKS.search(value):
+                raise SecretUnavailable(f"the secret for the header {name} is more than one line")
+            lines.append(_header(name, value))
+        return lines
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def peer_of(url: str) -> str:
+    """`host:port` of a URL, and nothing else of it: paths and queries may hold secrets."""
+    _, host, port = origin(url)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _settings(options: HttpOptions) -> list[tuple[int, Any]]:
+    settings: list[tuple[int, Any]] = [
+        (pycurl.URL, _ascii_url(options.url)),
+        (pycurl.NOSIGNAL, 1),
+        (pycurl.PROXY, ""),  # not even one that the environment names
+        (pycurl.PROTOCOLS, _WEB),
+        (pycurl.USERAGENT, f"watchkeeper/{__version__}"),
+        (pycurl.CAINFO, _ca_file(options.verify)),
+        (pycurl.CAPATH, None),  # the file is all that is trusted
+        *_method(options.method),
+    ]
+    if options.follow_redirects:
+        settings += [
+            (pycurl.FOLLOWLOCATION, 1),
+            (pycurl.MAXREDIRS, _MAX_REDIRECTS),
+            (pycurl.REDIR_PROTOCOLS, _WEB),
+        ]
+    if not options.verify:
+        settings += [(pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0)]
+    if not options.keep_alive:
+        # A resumed TLS session skips the certificate, a cached address skips the resolver: neither would be checked.
+        settings += [
+            (pycurl.FRESH_CONNECT, 1),
+            (pycurl.FORBID_REUSE, 1),
+            (pycurl.SSL_SESSIONID_CACHE, 0),
+            (pycurl.DNS_CACHE_TIMEOUT, 0),
+        ]
+    if options.expect.needs_body:
+        settings.append((pycurl.MAXFILESIZE_LARGE, options.max_size))
+    else:
+        settings.append((pycurl.WRITEFUNCTION, len))  # takes all of it and keeps nothing
+    if options.headers and not options.secrets:
+        settings.append((pycurl.HTTPHEADER, _plain_headers(options)))
+    return settings
+
+
+def _method(method: str) -> list[tuple[int, Any]]:
+    match method:
+        case "GET":
+            return []
+        case "HEAD":
+            return [(pycurl.NOBODY, 1)]
+        case "POST":
+            return [(pycurl.POST, 1), (pycurl.POSTFIELDS, "")]
+        case "PUT" | "PATCH":
+            return [(pycurl.POSTFIELDS, ""), (pycurl.CUSTOMREQUEST, method)]
+        case _:
+            return [(pycurl.CUSTOMREQUEST, method)]
+
+
+def _ca_file(verify: bool | str) -> str:
+    if isinstance(verify, str):
+        return verify
+    return _SYSTEM_CAS if os.path.exists(_SYSTEM_CAS) else certifi.where()
+
+
+def _plain_headers(options: HttpOptions) -> list[bytes]:
+    return [_header(name, value) for name, value in options.headers.items() if isinstance(value, str)]
+
+
+def _header(name: str, value: str) -> bytes:
+    # libcurl reads `name:` as "leave this header out", `name;` as a header without a value.
+    return f"{name}: {value}".encode() if value.strip() else f"{name};".encode()
+
+
+def _ascii_url(url: str) -> str:
+    """The URL with its host in IDNA and the rest percent-encoded, as it goes over the wire."""
+    if url.isascii():
+        return url
+    parts = urlsplit(url)
+    try:
+        host = (parts.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("is not a URL: its host is not a name that can be looked up") from None
+    place = host if parts.port is None else f"{host}:{parts.port}"
+    path, query = (quote(part, safe="/%:@!$&'()*+,;=?~") for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, place, path, query, ""))

@@ -1,0 +1,185 @@
+"""libcurl on the event loop: many transfers at once, and one wake-up for all of them that can go on.
+
+libcurl's sockets are gathered in an epoll object of our own, and the loop watches only that. A wake-up of the loop
+costs far more than a step of a transfer, so what is ready at the same time is handled in the same wake-up.
+"""
+
+import asyncio
+import select
+from typing import Any, Final, NamedTuple
+
+import pycurl
+
+_WANTED: Final = {
+    pycurl.POLL_NONE: 0,
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+_EARLY_S: Final = 0.0005  # a timer of the loop may fire this much too early; libcurl counts in ms
+_IDLE_HANDLES: Final = 256
+
+ABANDONED: Final = -1
+
+
+class Outcome(NamedTuple):
+    """How a transfer ended: 0, one of libcurl's codes (`pycurl.E_…`), or `ABANDONED` because of something here."""
+
+    code: int
+    text: str
+
+
+class Transfers:
+    """The transfers of one event loop.
+
+    A handle is taken, set up, performed and given back. All of this happens on the loop's own thread.
+
+    Raises:
+        OSError: there is no file descriptor left.
+        pycurl.error: the same, in libcurl's words.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pending: dict[Any, asyncio.Future[Outcome]] = {}
+        self._idle: list[Any] = []
+        self._watched: set[int] = set()
+        self._due: float | None = None  # when libcurl wants to be called, in the loop's time
+        self._timer: asyncio.Handle | None = None
+        self._fires_at = 0.0
+        self._closed = False
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._epoll = select.epoll()
+        loop.add_reader(self._epoll.fileno(), self._on_ready)
+
+    def take(self) -> Any:
+        """A handle with libcurl's default options."""
+        return self._idle.pop() if self._idle else pycurl.Curl()
+
+    def give_back(self, handle: Any) -> None:
+        """The handle is needed no more. Its open connections stay for others that may use them."""
+        if self._closed or len(self._idle) >= _IDLE_HANDLES:
+            handle.close()
+        else:
+            handle.reset()
+            self._idle.append(handle)
+
+    async def perform(self, handle: Any) -> Outcome:
+        """Performs what the handle is set up for. A caller that is cancelled ends the transfer.
+
+        Raises:
+            pycurl.error: libcurl does not take it.
+        """
+        if self._closed:
+            return Outcome(ABANDONED, "watchkeeper is stopping")
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._multi.add_handle(handle)
+        self._pending[handle] = future
+        try:
+            return await future
+        finally:
+            if self._pending.pop(handle, None) is not None:
+                self._multi.remove_handle(handle)
+
+    def close(self) -> None:
+        """Ends everything; transfers under way are abandoned."""
+        if self._closed:
+            return
+        self._abandon("watchkeeper is stopping")
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_reader(self._epoll.fileno())
+        for handle in self._idle:
+            handle.close()
+        self._idle.clear()
+        self._multi.close()  # calls _on_socket for connections that were kept alive
+        self._epoll.close()
+
+    def _abandon(self, reason: str) -> None:
+        while self._pending:
+            handle, future = self._pending.popitem()
+            self._multi.remove_handle(handle)
+            if not future.done():
+                future.set_result(Outcome(ABANDONED, reason))
+
+    # libcurl calls these two. An exception here would reach nobody, so none leaves.
+
+    def _on_socket(self, wanted: int, fd: int, _multi: Any, _data: Any) -> None:
+        try:
+            if wanted == pycurl.POLL_REMOVE:
+                if fd in self._watched:
+                    self._watched.remove(fd)
+                    self._epoll.unregister(fd)
+            elif fd in self._watched:
+                self._epoll.modify(fd, _WANTED[wanted])
+            else:
+                self._epoll.register(fd, _WANTED[wanted])
+                self._watched.add(fd)
+        except OSError as error:
+            if wanted != pycurl.POLL_REMOVE:
+                self._loop.call_soon(self._abandon, f"could not watch a socket: {error.strerror}")
+
+    def _on_timer(self, timeout_ms: int) -> None:
+        if timeout_ms < 0:
+            self._due = None
+            return
+        self._due = self._loop.time() + timeout_ms / 1000
+        # A later time than the timer's needs no new timer: when it fires, the rest is waited for.
+        if self._timer is None or self._due < self._fires_at:
+            self._start_timer(self._due)
+
+    # The loop calls these.
+
+    def _on_due(self) -> None:
+        self._timer = None
+        if self._due is None or self._closed:
+            return
+        if self._due - self._loop.time() > _EARLY_S:
+            self._start_timer(self._due)
+            return
+        self._due = None
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._finish()
+
+    def _on_ready(self) -> None:
+        for fd, events in self._epoll.poll(0):
+            can = 0
+            if events & select.EPOLLIN:
+                can |= pycurl.CSELECT_IN
+            if events & select.EPOLLOUT:
+                can |= pycurl.CSELECT_OUT
+            if events & (select.EPOLLERR | select.EPOLLHUP):
+                can |= pycurl.CSELECT_ERR
+            self._act(fd, can)
+        self._finish()
+
+    def _start_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires_at = due
+        self._timer = self._loop.call_at(due, self._on_due)
+
+    def _act(self, fd: int, can: int) -> None:
+        try:
+            self._multi.socket_action(fd, can)
+        except pycurl.error as error:
+            self._loop.call_soon(self._abandon, f"libcurl failed: {error}")
+
+    def _finish(self) -> None:
+        """Hands on the transfers that are done."""
+        more = 1
+        while more:
+            more, done, broken = self._multi.info_read()
+            for handle in done:
+                self._hand_on(handle, Outcome(0, ""))
+            for handle, code, text in broken:
+                self._hand_on(handle, Outcome(code, text))
+
+    def _hand_on(self, handle: Any, outcome: Outcome) -> None:
+        self._multi.remove_handle(handle)
+        future = self._pending.pop(handle, None)
+        if future is not None and not future.done():
+            future.set_result(outcome)

@@ -1,0 +1,158 @@
+"""What a prober is, and what it is made of.
+
+A prober type is one module of this package, named as it is named in YAML. It has a `KIND`, which says what it
+takes (its options model), what its samples hold, and how to make it.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Sample, Status
+from watchkeeper.domain.rule import Clock
+from watchkeeper.domain.units import format_duration_ms
+from watchkeeper.schema.base import Model
+
+
+class Prober(Protocol):
+    """Performs probes of one type. Raises nothing: a failure is a sample."""
+
+    async def run(self, probe: Probe) -> Sample:
+        """Performs the probe once, within its timeout."""
+
+    async def close(self) -> None:
+        """Lets go of what the prober holds: sockets, threads. Runs still under way end as unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProberKind:
+    """What there is to know of a prober type before it is made.
+
+    `values`: each number that a sample may hold, with its meaning and unit. `facts`: the same for everything else.
+    """
+
+    name: str
+    summary: str
+    category: Category
+    options: type[Model]
+    make: Callable[[Clock], Prober]
+    values: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, tuple[FactType, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one run found, before it is timed."""
+
+    status: Status
+    message: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+class Failure(StrEnum):
+    """What went wrong, as the fact `failure` of every sample of a network prober that is not up."""
+
+    LOCAL = "local"  # watchkeeper's own fault: the only one whose status is unknown
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    REDIRECT = "redirect"
+    STATUS = "status"
+    BODY = "body"
+    ANSWER = "answer"
+    SLOW = "slow"
+
+
+def failure_fact(*classes: Failure) -> dict[str, tuple[FactType, str]]:
+    """The declaration of the fact `failure` of a prober that knows these classes."""
+    return {"failure": (FactType.TEXT, f"what went wrong, unless up: one of {', '.join((*classes, Failure.LOCAL))}")}
+
+
+def failed(
+    failure: Failure,
+    message: str,
+    values: Mapping[str, float] | None = None,
+    facts: Mapping[str, Fact] | None = None,
+) -> Finding:
+    """What a run found that failed: down, or unknown when the fault is watchkeeper's own."""
+    status = Status.UNKNOWN if failure is Failure.LOCAL else Status.DOWN
+    return Finding(status, message, values or {}, {**(facts or {}), "failure": failure.value})
+
+
+OWN_ERRORS: Final = frozenset(
+    (
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EADDRNOTAVAIL,  # no local port is left, or no address of this family
+        errno.EAFNOSUPPORT,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,  # no route: a network of its own is missing; a host that is gone is EHOSTUNREACH
+        errno.EACCES,  # the firewall of this machine
+        errno.EPERM,
+    )
+)
+"""Errors of a socket that say nothing about its peer."""
+
+
+def not_connected(error: int, peer: str) -> Finding:
+    """What a run found whose connection to `peer` failed with this errno."""
+    if error == errno.ECONNREFUSED:
+        return failed(Failure.CONNECT, f"connection refused by {peer}")
+    if error in OWN_ERRORS:
+        return failed(Failure.LOCAL, f"could not try to connect to {peer}: {os.strerror(error)}")
+    reason = os.strerror(error) if error else "no reason given"
+    return failed(Failure.CONNECT, f"no connection to {peer}: {reason}")
+
+
+def sample(probe: Probe, finding: Finding, *, at_ms: int, duration_s: float) -> Sample:
+    """The sample of a finding."""
+    return Sample(probe.id, at_ms, finding.status, duration_s, finding.values, finding.facts, finding.message)
+
+
+class BlockingProber:
+    """A prober of calls that block: they run in a few threads of its own, so that one that hangs starves no other.
+
+    Args:
+        measure: does the work. An `OSError` that it raises means that watchkeeper could not tell.
+        threads: how many runs may be under way at once.
+    """
+
+    def __init__(self, clock: Clock, measure: Callable[[Probe], Finding], threads: int = 4) -> None:
+        self._clock = clock
+        self._measure = measure
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=measure.__module__.rpartition(".")[2])
+
+    async def run(self, probe: Probe) -> Sample:
+        """Performs the probe in a thread. One that is not done in time is unknown: the fault is ours to explain."""
+        began = monotonic()
+        loop = asyncio.get_running_loop()
+        try:
+            work: asyncio.Future[Any] = loop.run_in_executor(self._threads, self._measure, probe)
+            async with asyncio.timeout(probe.timeout_ms / 1000):
+                finding = await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            finding = Finding(Status.UNKNOWN, "watchkeeper is stopping")  # close() took it out of the queue
+        except TimeoutError:
+            finding = Finding(Status.UNKNOWN, f"gave no answer within {format_duration_ms(probe.timeout_ms)}")
+        except OSError as error:
+            finding = Finding(Status.UNKNOWN, f"could not look: {error}")
+        except RuntimeError:  # the pool is closed
+            finding = Finding(Status.UNKNOWN, "watchkeeper is stopping")
+        return sample(probe, finding, at_ms=self._clock(), duration_s=monotonic() - began)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

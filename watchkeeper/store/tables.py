@@ -1,0 +1,193 @@
+"""The tables. Times are ms since the epoch (UTC). Migrations make them; a test holds the two to each other."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# An integer primary key that counts up by itself, on SQLite too.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("alive_ms", BigInteger, nullable=False),  # the last sign of life
+    Column("stopped_ms", BigInteger),  # set by a clean stop
+    Column("version", Text, nullable=False),
+    comment="Each time the daemon ran",
+)
+
+probe_intervals = Table(
+    "probe_intervals",
+    metadata,
+    Column("probe_id", Text, primary_key=True),
+    Column("from_ms", BigInteger, primary_key=True),
+    Column("to_ms", BigInteger),  # null: still so
+    Column("service", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("ix_probe_intervals_open", "probe_id", sqlite_where=text("to_ms IS NULL"), postgresql_where=text("to_ms IS NULL")),
+    comment="The status of each probe over time, without gaps while it is watched",
+)  # fmt: skip
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("rule_id", Text, primary_key=True),
+    Column("probe_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("active_since_ms", BigInteger),
+    Column("clear_since_ms", BigInteger),
+    comment="Alerts that are pending or firing",
+)
+
+alert_transitions = Table(
+    "alert_transitions",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("rule_id", Text, nullable=False),
+    Column("probe_id", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "rule_id", "probe_id", "at_ms"),
+    comment="Every change of an alert's state",
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("rule_id", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("runbook", Text, nullable=False),
+    # The database itself refuses a second open incident for one trouble.
+    Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    comment="Incidents, open and past",
+)  # fmt: skip
+
+incident_alerts = Table(
+    "incident_alerts",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("rule_id", Text, primary_key=True),
+    Column("probe_id", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("firing", Boolean, nullable=False),
+    comment="The alerts that are or were part of an incident",
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("happening", Text, nullable=False),
+    Column("rule_id", Text, nullable=False),
+    Column("probe_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "incident_id"),
+    comment="Each incident's timeline",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, in_flight, delivered, rejected
+    Column("uncertain", Boolean, nullable=False),  # it may have been done already
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("last_error", Text, nullable=False),
+    Index(None, "state", "backend", "next_attempt_ms"),
+    Index(None, "incident_id", "id"),
+    comment="Ticket commands, written with the incidents that cause them",
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("backend", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    UniqueConstraint("backend", "ref"),
+    comment="The ticket of each incident, as its backend last told",
+)
+
+desk_tickets = Table(
+    "desk_tickets",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("desk", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("correlation", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    UniqueConstraint("desk", "key"),
+    comment="The local desk's own tickets",
+)
+
+desk_notes = Table(
+    "desk_notes",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("ticket_id", BigInteger, ForeignKey("desk_tickets.id", ondelete="CASCADE"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("ticket_id", "key"),
+    comment="Notes on the local desk's tickets",
+)
