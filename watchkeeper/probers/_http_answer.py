@@ -13,7 +13,7 @@ Wrong = tuple[Failure, str]
 _SHORT: Final = 80  # characters of what a server sent, in a message
 
 
-def wrong_answer(expect: Expect, status: int, total_s: float, body: bytes, content_type: str | None) -> Wrong | None:
+def wrong_answer(expect: Expect, status: int, total_s: float, body: bytes, content_type: str) -> Wrong | None:
     """What is not as expected of a whole answer."""
     if (wrong := wrong_status(expect, status)) is not None:
         return wrong
@@ -31,7 +31,7 @@ def wrong_status(expect: Expect, status: int) -> Wrong | None:
     return Failure.STATUS, f"answered {status}, expected {', '.join(map(str, expect.status)) or '200 to 299'}"
 
 
-def _wrong_body(expect: Expect, body: bytes, content_type: str | None) -> Wrong | None:
+def _wrong_body(expect: Expect, body: bytes, content_type: str) -> Wrong | None:
     if expect.body is not None and expect.body.contains not in _text(body, content_type):
         return Failure.BODY, f"the body does not contain {_short(expect.body.contains)}"
     if expect.json_ is None:
@@ -44,9 +44,9 @@ def _wrong_body(expect: Expect, body: bytes, content_type: str | None) -> Wrong 
     return None if difference is None else (Failure.BODY, difference)
 
 
-def _text(body: bytes, content_type: str | None) -> str:
+def _text(body: bytes, content_type: str) -> str:
     """The text of a body in the character set that it names, or UTF-8."""
-    _, _, charset = (content_type or "").lower().partition("charset=")
+    _, _, charset = content_type.lower().partition("charset=")
     try:
         return body.decode(charset.partition(";")[0].strip(" \"'") or "utf-8", "replace")
     except (LookupError, ValueError):  # no such character set, or one that is no character set
@@ -63,6 +63,10 @@ def _difference(expected: JsonValue, found: JsonValue, place: str) -> str | None
             if (difference := _difference(value, found[key], name)) is not None:
                 return difference
         return None
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        differences = (_difference(value, item, f"{place}[{index}]") for index, (value, item) in pairs)
+        return next((difference for difference in differences if difference is not None), None)
     # In Python, but not in JSON, true is 1.
     if expected == found and isinstance(expected, bool) == isinstance(found, bool):
         return None
@@ -70,5 +74,9 @@ def _difference(expected: JsonValue, found: JsonValue, place: str) -> str | None
 
 
 def _short(value: JsonValue) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    """A value as JSON, as far as it fits and is text that can be stored."""
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
+    except RecursionError:
+        text = "something deep"
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"

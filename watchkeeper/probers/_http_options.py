@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -13,6 +12,7 @@ import pycurl
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from watchkeeper import __version__
+from watchkeeper.probers._resolver import is_ip
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import (
     SECRET_HELP,
@@ -27,6 +27,7 @@ from watchkeeper.schema.fields import (
 
 _SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, 5.6.2
+_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAKS: Final = re.compile(r"[\0\r\n]")
 _CREDENTIAL: Final = re.compile(r"authorization|cookie|api-?key|token|secret|password", re.IGNORECASE)
 _WEB: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
@@ -96,6 +97,8 @@ class HttpOptions(Model):
                 raise ValueError(f"{name}: a secret does not stand in the file: accepted is {SECRET_HELP}")
             if isinstance(value, str) and _LINE_BREAKS.search(value):
                 raise ValueError(f"{name}: a header's value is one line")
+            if isinstance(value, str) and _SURROGATES.search(value):
+                raise ValueError(f"{name}: a header's value is text: half of a surrogate pair is none")
         return headers
 
     @model_validator(mode="after")
@@ -112,11 +115,7 @@ class HttpOptions(Model):
     @cached_property
     def by_name(self) -> bool:
         """Whether the URL names a host that must be resolved."""
-        try:
-            ip_address((urlsplit(self.url).hostname or "").partition("%")[0])
-        except ValueError:
-            return True
-        return False
+        return not is_ip(urlsplit(self.url).hostname or "")
 
     @cached_property
     def secrets(self) -> Mapping[str, Secret]:
@@ -205,9 +204,9 @@ def _method(method: str) -> list[tuple[int, Any]]:
             return [(pycurl.CUSTOMREQUEST, method)]
 
 
-def _ca_file(verify: bool | str) -> str:
+def _ca_file(verify: bool | str) -> str | bytes:
     if isinstance(verify, str):
-        return verify
+        return os.fsencode(verify)
     return _SYSTEM_CAS if os.path.exists(_SYSTEM_CAS) else certifi.where()
 
 
@@ -216,8 +215,9 @@ def _plain_headers(options: HttpOptions) -> list[bytes]:
 
 
 def _header(name: str, value: str) -> bytes:
-    # libcurl reads `name:` as "leave this header out", `name;` as a header without a value.
-    return f"{name}: {value}".encode() if value.strip() else f"{name};".encode()
+    # libcurl reads `name:` as "leave this header out", `name;` as a header without a value. Bytes of the environment
+    # that are no text are surrogates in Python.
+    return (f"{name}: {value}" if value.strip() else f"{name};").encode(errors="surrogateescape")
 
 
 def _ascii_url(url: str) -> str:
@@ -229,6 +229,7 @@ def _ascii_url(url: str) -> str:
         host = (parts.hostname or "").encode("idna").decode()
     except UnicodeError:
         raise ValueError("is not a URL: its host is not a name that can be looked up") from None
+    host = f"[{host}]" if ":" in host else host
     place = host if parts.port is None else f"{host}:{parts.port}"
     path, query = (quote(part, safe="/%:@!$&'()*+,;=?~") for part in (parts.path, parts.query))
     return urlunsplit((parts.scheme, place, path, query, ""))

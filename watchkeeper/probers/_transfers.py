@@ -6,6 +6,7 @@ costs far more than a step of a transfer, so what is ready at the same time is h
 
 import asyncio
 import select
+from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import pycurl
@@ -95,8 +96,13 @@ class Transfers:
         for handle in self._idle:
             handle.close()
         self._idle.clear()
-        self._multi.close()  # calls _on_socket for connections that were kept alive
+        self._watched.clear()  # so that _on_socket has nothing to do for connections that were kept alive
         self._epoll.close()
+        try:
+            # libcurl waits for its resolver here, however long that hangs: nobody else shall.
+            Thread(target=self._multi.close, name="libcurl-close", daemon=True).start()
+        except RuntimeError:  # there are too many threads
+            self._multi.close()
 
     def _abandon(self, reason: str) -> None:
         while self._pending:

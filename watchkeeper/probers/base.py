@@ -7,16 +7,19 @@ takes (its options model), what its samples hold, and how to make it.
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
 from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms
+from watchkeeper.probers._threads import Threads
 from watchkeeper.schema.base import Model
 
 
@@ -120,6 +123,49 @@ def sample(probe: Probe, finding: Finding, *, at_ms: int, duration_s: float) -> 
     return Sample(probe.id, at_ms, finding.status, duration_s, finding.values, finding.facts, finding.message)
 
 
+class Stopping(Exception):
+    """The prober is closed."""
+
+    def __str__(self) -> str:
+        return "watchkeeper is stopping"
+
+
+class Runs:
+    """The runs of a prober that are under way: each is held to its time, and `close` ends them all."""
+
+    def __init__(self) -> None:
+        self._timers: set[asyncio.Timeout] = set()
+        self._closed = False
+
+    @asynccontextmanager
+    async def within(self, timeout_ms: int) -> AsyncIterator[None]:
+        """Ends what is done inside when its time is over.
+
+        Raises:
+            TimeoutError: the time is over.
+            Stopping: the prober is closed.
+        """
+        if self._closed:
+            raise Stopping
+        try:
+            async with asyncio.timeout(timeout_ms / 1000) as timer:
+                self._timers.add(timer)
+                try:
+                    yield
+                finally:
+                    self._timers.discard(timer)
+        except TimeoutError:
+            if self._closed:
+                raise Stopping from None
+            raise
+
+    def close(self) -> None:
+        self._closed = True
+        for timer in self._timers:
+            if not timer.expired():
+                timer.reschedule(0)  # a time that is over: the run ends as soon as the loop gets to it
+
+
 class BlockingProber:
     """A prober of calls that block: they run in a few threads of its own, so that one that hangs starves no other.
 
@@ -131,28 +177,45 @@ class BlockingProber:
     def __init__(self, clock: Clock, measure: Callable[[Probe], Finding], threads: int = 4) -> None:
         self._clock = clock
         self._measure = measure
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=measure.__module__.rpartition(".")[2])
+        self._threads = Threads(measure.__module__.rpartition(".")[2], threads)
+        self._runs = Runs()
+        self._calls: dict[str, tuple[Any, Future[Finding]]] = {}  # by probe: its options, and the call
 
     async def run(self, probe: Probe) -> Sample:
         """Performs the probe in a thread. One that is not done in time is unknown: the fault is ours to explain."""
         began = monotonic()
-        loop = asyncio.get_running_loop()
         try:
-            work: asyncio.Future[Any] = loop.run_in_executor(self._threads, self._measure, probe)
-            async with asyncio.timeout(probe.timeout_ms / 1000):
-                finding = await work
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            finding = Finding(Status.UNKNOWN, "watchkeeper is stopping")  # close() took it out of the queue
-        except TimeoutError:
-            finding = Finding(Status.UNKNOWN, f"gave no answer within {format_duration_ms(probe.timeout_ms)}")
+            finding = await self._find(probe)
+        except Stopping as stopping:
+            finding = Finding(Status.UNKNOWN, str(stopping))
         except OSError as error:
-            finding = Finding(Status.UNKNOWN, f"could not look: {error}")
-        except RuntimeError:  # the pool is closed
-            finding = Finding(Status.UNKNOWN, "watchkeeper is stopping")
+            finding = Finding(Status.UNKNOWN, f"could not look{_at(error)}: {error.strerror or error}")
         return sample(probe, finding, at_ms=self._clock(), duration_s=monotonic() - began)
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._runs.close()
+        self._threads.close()
+
+    async def _find(self, probe: Probe) -> Finding:
+        options, earlier = self._calls.get(probe.id, (None, None))
+        if earlier is not None and not earlier.done() and options == probe.options:
+            # Or a probe of something that hangs would take one thread after the other.
+            return Finding(Status.UNKNOWN, "an earlier run still waits for an answer")
+        call: Future[Finding] | None = None
+        try:
+            async with self._runs.within(probe.timeout_ms):
+                call = self._threads.submit(partial(self._measure, probe))
+                self._calls[probe.id] = probe.options, call
+                return await asyncio.wrap_future(call)
+        except TimeoutError:
+            waited = format_duration_ms(probe.timeout_ms)
+            if call is not None and call.cancelled():
+                return Finding(Status.UNKNOWN, f"could not begin within {waited}: runs of other probes hang")
+            return Finding(Status.UNKNOWN, f"gave no answer within {waited}")
+        finally:
+            if call is not None and call.done():
+                self._calls.pop(probe.id, None)
+
+
+def _at(error: OSError) -> str:
+    return f" at {error.filename}" if isinstance(error.filename, str) else ""

@@ -2,8 +2,6 @@
 
 import asyncio
 import errno
-import os
-from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
@@ -14,11 +12,16 @@ from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms, format_size
 from watchkeeper.probers._http_answer import Wrong, wrong_answer, wrong_status
 from watchkeeper.probers._http_options import HttpOptions, origin, peer_of
+from watchkeeper.probers._http_redirects import SameOrigin
+from watchkeeper.probers._resolver import descriptors_left
+from watchkeeper.probers._threads import Threads
 from watchkeeper.probers._transfers import ABANDONED, Outcome, Transfers
 from watchkeeper.probers.base import (
     Failure,
     Finding,
     ProberKind,
+    Runs,
+    Stopping,
     failed,
     failure_fact,
     not_connected,
@@ -29,6 +32,8 @@ from watchkeeper.schema.fields import SecretUnavailable
 _TLS_ERRORS: Final = frozenset(
     code for name, code in vars(pycurl).items() if name.startswith("E_SSL_") or name == "E_PEER_FAILED_VERIFICATION"
 ) - {pycurl.E_SSL_CACERT_BADFILE}
+_SECRET_THREADS: Final = 4
+_NO_WEB_URL: Final = "redirects to something that is no http:// or https:// URL"
 _E_HTTP2_STREAM: Final = 92  # curl/curl.h; pycurl has no names for these two
 _E_TOO_LARGE: Final = 100
 _PROTOCOL_ERRORS: Final = {
@@ -50,15 +55,18 @@ class HttpProber:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._transfers: Transfers | None = None
+        self._secret_files = Threads("http-secrets", _SECRET_THREADS)
+        self._runs = Runs()
         self._closed = False
 
     async def run(self, probe: Probe) -> Sample:
         """Performs the check once. Times are libcurl's own."""
         began = monotonic()
         try:
-            headers = await _secret_headers(probe) if probe.options.secrets else None
-            return await self._check(probe, headers)
-        except SecretUnavailable as error:
+            headers = await self._secret_headers(probe) if probe.options.secrets else None
+            left_ms = probe.timeout_ms - int((monotonic() - began) * 1000)
+            return await self._check(probe, headers, max(left_ms, 1))
+        except (SecretUnavailable, Stopping) as error:
             finding = failed(Failure.LOCAL, str(error))
         except (OSError, pycurl.error, MemoryError) as error:
             finding = failed(Failure.LOCAL, f"could not begin: {error}")
@@ -66,14 +74,31 @@ class HttpProber:
 
     async def close(self) -> None:
         self._closed = True
+        self._runs.close()
+        self._secret_files.close()
         if self._transfers is not None:
             self._transfers.close()
 
-    async def _check(self, probe: Probe, headers: list[bytes] | None) -> Sample:
+    async def _secret_headers(self, probe: Probe) -> list[bytes]:
+        """All headers. Files are read in a thread, so that one on a dead file server holds up nothing else.
+
+        Raises:
+            SecretUnavailable: one is not there, or not in time.
+            Stopping: the prober is closed.
+        """
+        options: HttpOptions = probe.options
+        if all(secret.source == "env" for secret in options.secrets.values()):
+            return options.with_secrets()
+        try:
+            async with self._runs.within(probe.timeout_ms):
+                return await asyncio.wrap_future(self._secret_files.submit(options.with_secrets))
+        except TimeoutError:
+            waited = format_duration_ms(probe.timeout_ms)
+            raise SecretUnavailable(f"the secrets of its headers could not be read within {waited}") from None
+
+    async def _check(self, probe: Probe, headers: list[bytes] | None, timeout_ms: int) -> Sample:
         if self._closed:
-            return sample(
-                probe, failed(Failure.LOCAL, "watchkeeper is stopping"), at_ms=self._clock(), duration_s=0.0
-            )
+            raise Stopping
         if self._transfers is None:
             self._transfers = Transfers(asyncio.get_running_loop())
         options: HttpOptions = probe.options
@@ -81,49 +106,23 @@ class HttpProber:
         try:
             for option, value in options.settings:
                 handle.setopt(option, value)
-            handle.setopt(pycurl.TIMEOUT_MS, probe.timeout_ms)
+            handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             chunks: list[bytes] = []
             if options.expect.needs_body:
                 handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
+            watch = SameOrigin(options.url)
             if headers is not None:
                 handle.setopt(pycurl.HTTPHEADER, headers)
-                handle.setopt(pycurl.PREREQFUNCTION, _same_origin(handle, options.url))
+                if options.follow_redirects:
+                    handle.setopt(pycurl.HEADERFUNCTION, watch.on_header)
             outcome = await self._transfers.perform(handle)
-            finding = _found(probe, handle, outcome, chunks)
+            finding = _found(probe, handle, outcome, chunks, watch)
             return sample(probe, finding, at_ms=self._clock(), duration_s=handle.getinfo(pycurl.TOTAL_TIME))
         finally:
             self._transfers.give_back(handle)
 
 
-async def _secret_headers(probe: Probe) -> list[bytes]:
-    """All headers. Files are read in a thread, so that one on a dead file server holds up nothing else.
-
-    Raises:
-        SecretUnavailable: one is not there, or not in time.
-    """
-    options: HttpOptions = probe.options
-    if all(secret.source == "env" for secret in options.secrets.values()):
-        return options.with_secrets()
-    try:
-        async with asyncio.timeout(probe.timeout_ms / 1000):
-            return await asyncio.to_thread(options.with_secrets)
-    except TimeoutError:
-        waited = format_duration_ms(probe.timeout_ms)
-        raise SecretUnavailable(f"the secrets of its headers could not be read within {waited}") from None
-
-
-def _same_origin(handle: Any, url: str) -> Callable[..., int]:
-    """Stops a redirect before it takes secret headers elsewhere; libcurl itself holds back only two of them."""
-    first = origin(url)
-
-    def may_ask(*_peer: Any) -> int:
-        same = origin(handle.getinfo(pycurl.EFFECTIVE_URL)) == first
-        return int(pycurl.PREREQFUNC_OK if same else pycurl.PREREQFUNC_ABORT)
-
-    return may_ask
-
-
-def _found(probe: Probe, handle: Any, outcome: Outcome, chunks: list[bytes]) -> Finding:
+def _found(probe: Probe, handle: Any, outcome: Outcome, chunks: list[bytes], watch: SameOrigin) -> Finding:
     """What the run found, with its times."""
     if outcome.code == ABANDONED:
         return failed(Failure.LOCAL, outcome.text)
@@ -133,7 +132,9 @@ def _found(probe: Probe, handle: Any, outcome: Outcome, chunks: list[bytes]) -> 
     values = _values(handle, status, by_name=options.by_name)
     wrong: Wrong | None
     if outcome.code == 0:
-        wrong = wrong_answer(options.expect, status, total, b"".join(chunks), handle.getinfo(pycurl.CONTENT_TYPE))
+        wrong = wrong_answer(options.expect, status, total, b"".join(chunks), _content_type(handle))
+    elif watch.elsewhere is not None:
+        wrong = _led_away(watch.elsewhere)
     elif outcome.code == pycurl.E_FILESIZE_EXCEEDED:  # a wrong status says more than a large body
         too_large = (Failure.BODY, f"answered with a body of over {format_size(options.max_size)} (max_size)")
         wrong = wrong_status(options.expect, status) or too_large
@@ -159,32 +160,31 @@ def _values(handle: Any, status: int, *, by_name: bool) -> dict[str, float]:
     if status:
         values["status_code"] = status
         values["first_byte_seconds"] = get(pycurl.STARTTRANSFER_TIME)
-        values["size_bytes"] = get(pycurl.SIZE_DOWNLOAD)
+        values["size_bytes"] = get(pycurl.SIZE_DOWNLOAD_T)
     return values
 
 
 def _broken(probe: Probe, handle: Any, outcome: Outcome) -> Finding:
     """What a transfer that did not come to its end says."""
-    code, peer = outcome.code, peer_of(handle.getinfo(pycurl.EFFECTIVE_URL))
-    redirected = handle.getinfo(pycurl.REDIRECT_COUNT) > 0 or 300 <= handle.getinfo(pycurl.RESPONSE_CODE) <= 399
+    code, peer = outcome.code, _last_peer(probe.options, handle)
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return failed(Failure.TIMEOUT, _late(probe, handle, peer))
     if code == pycurl.E_COULDNT_CONNECT:
         return not_connected(handle.getinfo(pycurl.OS_ERRNO), peer)
     if code == pycurl.E_COULDNT_RESOLVE_HOST:
-        if not _descriptors_left():
+        if not descriptors_left():
             return not_connected(errno.EMFILE, peer)
         return failed(Failure.RESOLVE, f"cannot resolve the name of {peer}")
     if code in _TLS_ERRORS:
         return failed(Failure.TLS, f"no TLS with {peer}: {outcome.text}")
     if code == pycurl.E_TOO_MANY_REDIRECTS:
         return failed(Failure.REDIRECT, "redirects without end")
-    if code == pycurl.E_ABORTED_BY_CALLBACK:
-        return failed(Failure.REDIRECT, f"redirects to {peer}, where its secret headers are not sent")
-    if code in (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_URL_MALFORMAT) and redirected:
-        return failed(Failure.REDIRECT, "redirects to something that is no http:// or https:// URL")
+    if code in (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_URL_MALFORMAT) and _is_redirected(handle):
+        return failed(Failure.REDIRECT, _NO_WEB_URL)
     if code == pycurl.E_UNSUPPORTED_PROTOCOL:  # libcurl takes it for HTTP/0.9
         return failed(Failure.PROTOCOL, f"{peer} answered something that is not HTTP")
+    if code == pycurl.E_RECV_ERROR and "headers" in outcome.text:  # too large ones have no code of their own
+        code = _E_TOO_LARGE
     if code in _PROTOCOL_ERRORS:
         return failed(Failure.PROTOCOL, f"{peer} {_PROTOCOL_ERRORS[code]}")
     return failed(Failure.LOCAL, f"libcurl could not do it: {outcome.text or f'error {code}'}")
@@ -194,28 +194,49 @@ def _late(probe: Probe, handle: Any, peer: str) -> str:
     """What was waited for when the time was over."""
     within = f"within {format_duration_ms(probe.timeout_ms)}"
     get = handle.getinfo
-    if get(pycurl.STARTTRANSFER_TIME) > 0:
+    if get(pycurl.REQUEST_SIZE) > 0:
+        if get(pycurl.RESPONSE_CODE) == 0 or _is_redirected(handle):
+            return f"no answer from {peer} {within}"
         return f"the answer of {peer} did not end {within}"
-    if get(pycurl.PRETRANSFER_TIME) > 0:
-        return f"no answer from {peer} {within}"
-    if get(pycurl.CONNECT_TIME) > 0:
-        return f"no TLS with {peer} {within}"
-    if get(pycurl.NAMELOOKUP_TIME) > 0:
+    # These times are zero until it is so far; libcurl sets later ones when it gives up as well.
+    if get(pycurl.NAMELOOKUP_TIME) == 0:
+        return f"the name of {peer} was not resolved {within}"
+    if get(pycurl.CONNECT_TIME) == 0:
         return f"no connection to {peer} {within}"
-    return f"the name of {peer} was not resolved {within}"
+    return f"no TLS with {peer} {within}"
 
 
-def _descriptors_left() -> bool:
-    """Whether a name could be looked up at all. The resolver does not say that it had no file descriptor."""
-    opened: list[int] = []
+def _is_redirected(handle: Any) -> bool:
+    """Whether the last that was heard was a redirect."""
+    return 300 <= int(handle.getinfo(pycurl.RESPONSE_CODE)) <= 399
+
+
+def _led_away(target: str) -> Wrong:
+    """What a redirect to where secret headers do not belong is."""
     try:
-        opened += [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(4)]
-    except OSError:
-        return False
-    finally:
-        for fd in opened:
-            os.close(fd)
-    return True
+        scheme, host, _ = origin(target)
+    except ValueError:
+        scheme = host = ""
+    if scheme not in ("http", "https") or not host:
+        return Failure.REDIRECT, _NO_WEB_URL
+    return Failure.REDIRECT, f"redirects to {peer_of(target)}, where its secret headers are not sent"
+
+
+def _content_type(handle: Any) -> str:
+    return bytes(handle.getinfo_raw(pycurl.CONTENT_TYPE) or b"").decode("latin-1")
+
+
+def _effective_url(handle: Any) -> str:
+    """Where the last request went, or should have gone. Servers may redirect to bytes that are no text."""
+    return bytes(handle.getinfo_raw(pycurl.EFFECTIVE_URL)).decode("utf-8", "replace")
+
+
+def _last_peer(options: HttpOptions, handle: Any) -> str:
+    """`host:port` of the last request."""
+    try:
+        return peer_of(_effective_url(handle))
+    except ValueError:
+        return options.peer
 
 
 KIND = ProberKind(
