@@ -1,4 +1,4 @@
-"""One file for each ticket system, found by its name."""
+"""One file for each ticket system, found by its name. A name that begins with an underscore is a part of one."""
 
 from functools import cache
 from importlib import import_module
@@ -10,7 +10,9 @@ from watchkeeper.itsm.base import BackendKind
 @cache
 def names() -> tuple[str, ...]:
     """The backend types that there are, in order. Imports none of them."""
-    return tuple(sorted(module.name for module in iter_modules(__path__) if module.name != "base"))
+    return tuple(
+        sorted(module.name for module in iter_modules(__path__) if module.name != "base" and module.name[0] != "_")
+    )
 
 
 @cache

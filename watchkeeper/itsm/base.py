@@ -46,17 +46,25 @@ class Finding:
 
 
 class TicketBackend(Protocol):
-    """One ticket system."""
+    """One ticket system. Every method but `check` may raise an Outcome; `tests/contract` holds them all to this."""
 
     def find(self, key: str) -> Sequence[Ticket]:
-        """All tickets of a key, the oldest first."""
+        """All tickets of exactly this key, in whatever state, the oldest first."""
 
-    def create(self, draft: TicketDraft) -> Ticket: ...
+    def create(self, draft: TicketDraft) -> Ticket:
+        """A new open ticket. A system that keeps keys apart by itself gives the one that is there already."""
 
-    def update(self, ticket: Ticket, change: TicketChange) -> Ticket: ...
+    def update(self, ticket: Ticket, change: TicketChange) -> Ticket:
+        """The ticket with the change's note, and in its state, where it names one.
+
+        A change whose key the ticket has already changes nothing, where the system can keep such keys.
+
+        Raises:
+            Rejected: there is no such ticket any more, or the system refuses what the change says.
+        """
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
-        """The tickets of these refs as they are now; those that are gone are left out."""
+        """The tickets of these refs as they are now, in no order; what is gone or was never there is left out."""
 
     def check(self) -> Sequence[Finding]:
         """The self-test: what would make calls fail."""

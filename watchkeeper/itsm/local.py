@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
-from watchkeeper.itsm.base import BackendKind, Finding, Surroundings
+from watchkeeper.itsm.base import BackendKind, Finding, Rejected, Surroundings
 from watchkeeper.schema.base import Model
 
 
@@ -14,7 +14,7 @@ class Desk(Protocol):
     def find(self, desk: str, key: str) -> Sequence[Ticket]: ...
     def fetch(self, desk: str, refs: Iterable[str]) -> Sequence[Ticket]: ...
     def create(self, desk: str, draft: TicketDraft, now_ms: int) -> Ticket: ...
-    def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket: ...
+    def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None: ...
 
 
 class Options(Model):
@@ -22,7 +22,11 @@ class Options(Model):
 
 
 class LocalBackend:
-    """A desk by its name in the configuration. Whatever fails in it may have been done: the store tells no more."""
+    """A desk by its name in the configuration.
+
+    The store's own errors go through as they are. Delivery takes them as ambiguous, which costs nothing here:
+    creating a ticket that is there gives that ticket, and a change that was made is not made again.
+    """
 
     def __init__(self, name: str, _options: Options, surroundings: Surroundings) -> None:
         self._name = name
@@ -36,7 +40,10 @@ class LocalBackend:
         return self._desk.create(self._name, draft, self._clock())
 
     def update(self, ticket: Ticket, change: TicketChange) -> Ticket:
-        return self._desk.update(self._name, ticket.ref, change, self._clock())
+        updated = self._desk.update(self._name, ticket.ref, change, self._clock())
+        if updated is None:
+            raise Rejected(f"the local desk has no ticket {ticket.number}")
+        return updated
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         return self._desk.fetch(self._name, refs)

@@ -1,14 +1,30 @@
 """Opening the database, and saying what is wrong when that fails."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-BUSY_TIMEOUT_S = 15
+from watchkeeper.store import _reasons
+
+BUSY_TIMEOUT_S: Final = 15
+_ACCEPTED: Final = "accepted is sqlite:///FILE or postgresql://HOST/NAME"
+
+# A server that is gone is noticed within a minute, also where nobody says so.
+_PATIENCE: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "application_name": "watchkeeper",
+}
 
 
 class StoreError(Exception):
@@ -16,32 +32,32 @@ class StoreError(Exception):
 
 
 class Database:
-    """A pool of connections to one database. Safe to use from several threads.
+    """A pool of connections to one database. Safe to use from several threads. Connects when it is first used.
+
+    Connecting makes no SQLite file: what is not there yet is made by `migrate.upgrade`.
 
     Args:
         url: `sqlite:///FILE` or `postgresql://HOST/NAME`.
 
     Raises:
-        StoreError: the URL is none of these.
+        StoreError: the URL is none of these, or its folder is not there.
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise StoreError(
-                "the database URL is not valid: accepted is sqlite:///FILE or postgresql://HOST/NAME"
-            ) from None
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        self.name = parsed.render_as_string(hide_password=True)
-        self.file = Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+        parsed = _parse(url)
+        self.file = _file(parsed) if parsed.drivername == "sqlite" else None
+        self._secret = parsed.password
         if self.file is not None:
-            if not self.file.parent.is_dir():
-                raise StoreError(f"the database {self.file} can not be made: there is no folder {self.file.parent}")
-            if self.file.is_dir():
-                raise StoreError(f"the database {self.file} is a directory; a file is expected")
-        self.engine = _sqlite(parsed) if self.file is not None else _postgresql(parsed)
+            self.name = str(self.file)
+            self.engine = _sqlite(self.file)
+            self._reading = self.engine
+            # Our own threads take turns. Left to SQLite they would poll, and those that are unlucky wait for long.
+            self._turn: AbstractContextManager[object] = threading.Lock()
+        else:
+            self.name = _shown(parsed)
+            self.engine = _postgresql(parsed)
+            self._turn = nullcontext()
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -50,7 +66,7 @@ class Database:
         Raises:
             StoreError: the database does not answer.
         """
-        with _told(self.name), self.engine.connect() as connection:
+        with self.explained(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -58,24 +74,81 @@ class Database:
         """A transaction: committed at the end of the block, rolled back when the block raises.
 
         Raises:
-            StoreError: the database does not answer or refuses.
+            StoreError: the database does not answer or refuses. Nothing was written, except where the connection
+                was lost while committing: then nobody can tell.
         """
-        with _told(self.name), self.engine.connect().execution_options(write=True) as connection, connection.begin():
+        with (
+            self._turn,
+            self.explained(),
+            self.engine.connect().execution_options(write=True) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turns the database's own errors into StoreErrors."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(self._explain(error.orig or error)) from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database {self.name} failed: {error}") from error
+
+    def _explain(self, error: BaseException) -> str:
+        if self.file is not None:
+            return _reasons.of_sqlite(self.file, error)
+        return _reasons.of_postgresql(self.name, error, self._secret)
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _postgresql(url: Any) -> Engine:
-    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args={"connect_timeout": 10})
+def _parse(url: str) -> URL:
+    """Of SQLite with the driver name `sqlite`, of PostgreSQL with the driver that we have."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Neither the URL nor the reason is shown: both may hold a password.
+        raise StoreError(f"the database URL is not valid: {_ACCEPTED}") from None
+    if parsed.drivername in {"postgresql", "postgresql+psycopg"} and parsed.database:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite":
+        if parsed.query or parsed.host or not parsed.database or parsed.database.startswith((":memory:", "file:")):
+            raise StoreError(f"the database URL is not valid: a file is expected, {_ACCEPTED}")
+        return parsed
+    raise StoreError(f"a database URL of the kind {parsed.drivername!r} is not known: {_ACCEPTED}")
 
 
-def _sqlite(url: Any) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=5)
+def _file(url: URL) -> Path:
+    file = Path(url.database or "").absolute()
+    try:
+        if file.is_dir():
+            raise StoreError(f"the database {file} is a directory; a file is expected")
+        if not file.parent.is_dir():
+            raise StoreError(f"the database {file} can not be made: there is no folder {file.parent}")
+    except OSError as error:
+        raise StoreError(f"the database {file} can not be reached: {error.strerror}") from None
+    return file
+
+
+def _shown(url: URL) -> str:
+    """The URL as it is shown: without password, and of its options only where the server is."""
+    place = {name: value for name, value in url.query.items() if name in {"host", "port"}}
+    return url.set(drivername="postgresql", query=place).render_as_string(hide_password=True)
+
+
+def _postgresql(url: URL) -> Engine:
+    ours = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=ours)
+
+
+def _sqlite(file: Path) -> Engine:
+    place = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
+    engine = create_engine(place, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=5)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say so, below
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -92,29 +165,14 @@ def _sqlite(url: Any) -> Engine:
     return engine
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise StoreError(_explain(name, str(error.orig).strip())) from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database {name} failed: {error}") from error
-
-
-def _explain(name: str, said: str) -> str:
-    first = said.splitlines()[0] if said else "no reason given"
-    if "not a database" in said or "malformed" in said:
-        return (
-            f"the database {name} is damaged ({first}). Nothing was changed. "
-            "Move it away and restore a backup, or start with a new one"
-        )
-    if "readonly" in said or "unable to open" in said:
-        return (
-            f"the database {name} can not be written ({first}). Check the owner and mode of the file and its folder"
-        )
-    if "locked" in said:
-        return f"the database {name} is locked by another process ({first})"
-    if "full" in said:
-        return f"there is no room left for the database {name} ({first})"
-    return f"the database {name} does not answer: {first}"
+def upsert(connection: Connection, table: Table, columns: Iterable[str]) -> Any:
+    """An insert that overwrites some columns where the primary key is there already."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # the same methods
+    statement = insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={column: statement.excluded[column] for column in columns},
+    )

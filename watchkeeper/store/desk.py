@@ -2,33 +2,49 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
 from watchkeeper.store import tables
-from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.database import Database
+
+_AT_ONCE: Final = 1000
+_rows, _notes = tables.desk_tickets, tables.desk_notes
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDesk:
-    """One desk of a database."""
+    """The desks of one database, each under its name.
+
+    Every method raises StoreError when the database does not answer; whether a change was made is then not known.
+    """
 
     database: Database
 
     def find(self, desk: str, key: str) -> list[Ticket]:
         """The ticket of a key: none or one."""
-        return self._select(desk, tables.desk_tickets.c.key == key)
+        with self.database.read() as connection:
+            found = _of_key(connection, desk, key)
+        return [] if found is None else [found]
 
     def fetch(self, desk: str, refs: Iterable[str]) -> list[Ticket]:
-        return self._select(desk, tables.desk_tickets.c.id.in_([int(ref) for ref in refs]))
+        """The tickets of these refs, in no order. What is no ref of this desk is left out."""
+        ids = sorted({number for ref in refs if (number := _id(ref)) is not None})
+        found: list[Ticket] = []
+        with self.database.read() as connection:
+            for begin in range(0, len(ids), _AT_ONCE):
+                some = _rows.c.id.in_(ids[begin : begin + _AT_ONCE])
+                found += map(_ticket, connection.execute(select(_rows).where(_rows.c.desk == desk, some)))
+        return found
 
     def create(self, desk: str, draft: TicketDraft, now_ms: int) -> Ticket:
-        """Adds a ticket. The table takes one of each key only."""
-        rows = tables.desk_tickets
+        """Adds a ticket. There is one of each key only: where it is there already, it stays as it is."""
         with self.database.write() as connection:
-            added = insert(rows).values(
+            if (there := _of_key(connection, desk, draft.key)) is not None:
+                return there
+            added = insert(_rows).values(
                 desk=desk,
                 key=draft.key,
                 kind=draft.kind.value,
@@ -42,34 +58,39 @@ class StoredDesk:
                 opened_ms=now_ms,
                 updated_ms=now_ms,
             )
-            row = connection.execute(added.returning(rows)).one()
-        return _ticket(row)
+            return _ticket(connection.execute(added.returning(_rows)).one())
 
-    def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket:
-        """Adds a note and moves the state. A change whose key is there already is not made again."""
-        rows, notes = tables.desk_tickets, tables.desk_notes
-        mine = (rows.c.id == int(ref)) & (rows.c.desk == desk)
+    def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None:
+        """Adds a note and moves the state. A change whose key is there already is not made again.
+
+        Returns the ticket after it; `None` when there is no such ticket.
+        """
+        mine = (_rows.c.id == _id(ref)) & (_rows.c.desk == desk)
+        key = change.key or None
         with self.database.write() as connection:
-            found = connection.execute(select(rows).where(mine)).first()
+            # The row is locked: of two workers with the same change, the second one finds it made.
+            found = connection.execute(select(_rows).where(mine).with_for_update()).first()
             if found is None:
-                raise StoreError(f"the local desk has no ticket {ref}")
-            made = select(notes.c.id).where(notes.c.ticket_id == found.id, notes.c.key == change.key)
-            if connection.execute(made).first() is None:
-                connection.execute(
-                    insert(notes).values(ticket_id=found.id, key=change.key, at_ms=now_ms, text=change.note)
-                )
-                values: dict[str, Any] = {"updated_ms": now_ms}
-                if change.state is not None:
-                    values["state"] = change.state.value
-                connection.execute(update(rows).where(mine).values(**values))
-            row = connection.execute(select(rows).where(mine)).one()
-        return _ticket(row)
+                return None
+            made = select(_notes.c.id).where(_notes.c.ticket_id == found.id, _notes.c.key == key)
+            if key is not None and connection.execute(made).first() is not None:
+                return _ticket(found)
+            note = insert(_notes).values(ticket_id=found.id, key=key, at_ms=now_ms, text=change.note)
+            connection.execute(note)
+            values: dict[str, Any] = {"updated_ms": now_ms}
+            if change.state is not None:
+                values["state"] = change.state.value
+            return _ticket(connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one())
 
-    def _select(self, desk: str, condition: Any) -> list[Ticket]:
-        rows = tables.desk_tickets
-        query = select(rows).where(rows.c.desk == desk, condition).order_by(rows.c.id)
-        with self.database.read() as connection:
-            return [_ticket(row) for row in connection.execute(query)]
+
+def _id(ref: str) -> int | None:
+    """The row of a ref; `None` when it can not be one of ours."""
+    return int(ref) if ref.isascii() and ref.isdecimal() and len(ref) <= 18 else None
+
+
+def _of_key(connection: Connection, desk: str, key: str) -> Ticket | None:
+    row = connection.execute(select(_rows).where(_rows.c.desk == desk, _rows.c.key == key)).first()
+    return None if row is None else _ticket(row)
 
 
 def _ticket(row: Any) -> Ticket:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
 
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
@@ -45,66 +45,82 @@ class OutboxDepth:
     oldest_ms: int
 
 
-def add(connection: Connection, command: Command) -> None:
-    """Adds a command, in the transaction of what caused it."""
-    connection.execute(
-        insert(tables.outbox).values(
-            incident_id=command.incident_id,
-            backend=command.backend,
-            key=command.key,
-            kind=command.kind.value,
-            payload=json.dumps(asdict(command.payload), ensure_ascii=False),
-            state=OutboxState.WAITING.value,
-            uncertain=False,
-            attempts=0,
-            next_attempt_ms=command.created_ms,
-            created_ms=command.created_ms,
-            last_error="",
-        )
-    )
+def add(connection: Connection, *commands: Command) -> None:
+    """Adds commands, in their order, in the transaction of what caused them."""
+    if not commands:
+        return
+    rows = [
+        {
+            "incident_id": command.incident_id,
+            "backend": command.backend,
+            "key": command.key,
+            "kind": command.kind.value,
+            "payload": json.dumps(asdict(command.payload), ensure_ascii=False),
+            "state": OutboxState.WAITING.value,
+            "uncertain": False,
+            "attempts": 0,
+            "next_attempt_ms": command.created_ms,
+            "created_ms": command.created_ms,
+            "last_error": "",
+        }
+        for command in commands
+    ]
+    connection.execute(insert(tables.outbox), rows)
 
 
-def reclaim(connection: Connection) -> None:
-    """At start: what was in flight when the last run ended may or may not have been done."""
+def reclaim(connection: Connection, backend: str | None = None) -> None:
+    """What is in flight, but in nobody's hands any more, may or may not have been done: it waits again, uncertain.
+
+    At start that is everything; later, what is in flight at a backend while its only worker has nothing to do.
+    """
     rows = tables.outbox
+    orphans = rows.c.state == OutboxState.IN_FLIGHT.value
+    if backend is not None:
+        orphans &= rows.c.backend == backend
     connection.execute(
-        update(rows)
-        .where(rows.c.state == OutboxState.IN_FLIGHT.value)
-        .values(state=OutboxState.WAITING.value, uncertain=True, next_attempt_ms=0)
+        update(rows).where(orphans).values(state=OutboxState.WAITING.value, uncertain=True, next_attempt_ms=0)
     )
+
+
+def recover(database: Database, backend: str) -> None:
+    """For a backend's only worker, before it claims again, when the store failed it while claiming or settling.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    with database.write() as connection:
+        reclaim(connection, backend)
+
+
+_rows, _earlier = tables.outbox, tables.outbox.alias("earlier")
+_blocked = exists().where(
+    _earlier.c.incident_id == _rows.c.incident_id,
+    _earlier.c.id < _rows.c.id,
+    _earlier.c.state != OutboxState.DELIVERED.value,
+)
+
+
+def _claimable(backend: str) -> ColumnElement[bool]:
+    return and_(_rows.c.state == OutboxState.WAITING.value, _rows.c.backend == backend, ~_blocked)
 
 
 def claim(database: Database, backend: str, now_ms: int) -> Claim | None:
-    """The next command that is due at a backend, marked as in flight; `None` when there is none."""
-    rows, earlier = tables.outbox, tables.outbox.alias("earlier")
-    blocked = exists().where(
-        and_(
-            earlier.c.incident_id == rows.c.incident_id,
-            earlier.c.id < rows.c.id,
-            earlier.c.state != OutboxState.DELIVERED.value,
-        )
-    )
-    due = (
-        select(rows)
-        .where(
-            rows.c.state == OutboxState.WAITING.value,
-            rows.c.backend == backend,
-            rows.c.next_attempt_ms <= now_ms,
-            ~blocked,
-        )
-        .order_by(rows.c.id)
-        .limit(1)
-    )
+    """The next command that is due at a backend, marked as in flight; `None` when there is none.
+
+    Raises:
+        StoreError: the database does not answer. The command may be in flight now: see `recover`.
+    """
+    due = select(_rows).where(_claimable(backend), _rows.c.next_attempt_ms <= now_ms).order_by(_rows.c.id).limit(1)
     with database.read() as connection:
         if connection.execute(due).first() is None:
             return None  # most looks find nothing: they do not take the write lock
     with database.write() as connection:
-        row = connection.execute(due).first()
+        row = connection.execute(due.with_for_update(of=_rows, skip_locked=True)).first()
         if row is None:
             return None
         connection.execute(
-            update(rows)
-            .where(rows.c.id == row.id)
+            update(_rows)
+            .where(_rows.c.id == row.id)
             .values(state=OutboxState.IN_FLIGHT.value, attempts=row.attempts + 1)
         )
         ticket = connection.execute(
@@ -126,8 +142,10 @@ def settle_delivered(database: Database, command: Command, ticket: Ticket, now_m
         "url": ticket.url,
         "updated_ms": now_ms,
     }
+    done = {"state": OutboxState.DELIVERED.value, "done_ms": now_ms, "last_error": ""}
     with database.write() as connection:
-        _settle(connection, command.id, state=OutboxState.DELIVERED.value, done_ms=now_ms, last_error="")
+        # Whatever became of the row meanwhile: what is done is done.
+        connection.execute(update(_rows).where(_rows.c.id == command.id).values(**done))
         known = tables.tickets.c.incident_id == command.incident_id
         if connection.execute(update(tables.tickets).where(known).values(**row)).rowcount == 0:
             connection.execute(insert(tables.tickets).values(**row))
@@ -149,23 +167,29 @@ def settle_rejected(database: Database, command: Command, error: str, now_ms: in
 
 
 def next_due_ms(database: Database, backend: str) -> int | None:
-    """When a waiting command becomes due at a backend."""
-    rows = tables.outbox
-    query = select(func.min(rows.c.next_attempt_ms)).where(
-        rows.c.state == OutboxState.WAITING.value, rows.c.backend == backend
-    )
+    """When the next command becomes due at a backend, of those that wait for no earlier one.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    query = select(func.min(_rows.c.next_attempt_ms)).where(_claimable(backend))
     with database.read() as connection:
         found = connection.execute(query).scalar()
     return None if found is None else int(found)
 
 
 def depths(database: Database) -> list[OutboxDepth]:
-    """What is not delivered, by backend and state."""
-    rows = tables.outbox
+    """What is not delivered, by backend and state.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    undelivered = [state.value for state in OutboxState if state is not OutboxState.DELIVERED]
     query = (
-        select(rows.c.backend, rows.c.state, func.count(), func.min(rows.c.created_ms))
-        .where(rows.c.state != OutboxState.DELIVERED.value)
-        .group_by(rows.c.backend, rows.c.state)
+        select(_rows.c.backend, _rows.c.state, func.count(), func.min(_rows.c.created_ms))
+        .where(_rows.c.state.in_(undelivered))  # not `!=`: the index serves this one
+        .group_by(_rows.c.backend, _rows.c.state)
+        .order_by(_rows.c.backend, _rows.c.state)
     )
     with database.read() as connection:
         found = connection.execute(query).all()
@@ -173,7 +197,9 @@ def depths(database: Database) -> list[OutboxDepth]:
 
 
 def _settle(connection: Connection, command_id: int, **values: Any) -> None:
-    connection.execute(update(tables.outbox).where(tables.outbox.c.id == command_id).values(**values))
+    """Only what is in flight: what was delivered or reclaimed meanwhile is not undone."""
+    mine = (_rows.c.id == command_id) & (_rows.c.state == OutboxState.IN_FLIGHT.value)
+    connection.execute(update(_rows).where(mine).values(**values))
 
 
 def ticket_of(row: Any) -> Ticket:

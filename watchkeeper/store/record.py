@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState
-from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, ProbeGone, StatusChanged
+from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged
 from watchkeeper.domain.incident import Incident, IncidentState
-from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command
-from watchkeeper.store import outbox, tables
-from watchkeeper.store.database import Database
+from watchkeeper.store import intervals, outbox, tables
+from watchkeeper.store.database import Database, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,106 +24,112 @@ class Memory:
     next_incident_id: int
 
 
-def record(database: Database, effects: Sequence[Effect]) -> None:
+def record(database: Database, effects: Sequence[Effect], *, run_id: int | None = None, batch: int = 0) -> None:
     """Writes effects, in their order, in one transaction.
 
+    A connection that is lost while committing leaves open whether the effects were written. Who numbers batches can
+    just write the same batch again.
+
+    Args:
+        run_id: the run that the batch is counted in; `None`: it is not counted.
+        batch: the batch's number, from 1, each greater than the one before. A batch that is written already is
+            not written again.
+
     Raises:
-        StoreError: nothing was written.
+        StoreError: nothing was written, as far as one can tell.
     """
     with database.write() as connection:
-        _record_statuses(connection, effects)
-        for effect in effects:
-            if isinstance(effect, AlertChanged):
-                _record_alert(connection, effect)
-            elif isinstance(effect, IncidentChanged):
-                _record_incident(connection, effect)
-            elif isinstance(effect, Command):
-                outbox.add(connection, effect)
+        if run_id is not None and not _count(connection, run_id, batch):
+            return
+        intervals.record_statuses(connection, effects)
+        _record_alerts(connection, [effect for effect in effects if isinstance(effect, AlertChanged)])
+        _record_incidents(connection, [effect for effect in effects if isinstance(effect, IncidentChanged)])
+        outbox.add(connection, *(effect for effect in effects if isinstance(effect, Command)))
 
 
-def _record_statuses(connection: Connection, effects: Iterable[Effect]) -> None:
-    """Intervals are many and independent of everything else: two statements for all of them.
-
-    One probe may change more than once in a batch: all its intervals but the last are ended by the next one.
-    """
-    ends: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
-    latest: dict[str, dict[str, Any]] = {}
-    for effect in effects:
-        if not isinstance(effect, StatusChanged | ProbeGone):
-            continue
-        if (row := latest.pop(effect.probe_id, None)) is not None:
-            row["to_ms"] = effect.at_ms
-        else:
-            ends[effect.probe_id] = effect.at_ms
-        if isinstance(effect, StatusChanged):
-            latest[effect.probe_id] = row = _interval(effect)
-            rows.append(row)
-    intervals = tables.probe_intervals
-    if ends:
-        end = update(intervals).where(intervals.c.probe_id == bindparam("probe"), intervals.c.to_ms.is_(None))
-        connection.execute(
-            end.values(to_ms=bindparam("end")), [{"probe": probe, "end": at} for probe, at in ends.items()]
-        )
-    if rows:
-        # Two changes within one millisecond: the later one counts.
-        connection.execute(_upsert(connection, intervals, ("to_ms", "status", "message", "service")), rows)
+def _count(connection: Connection, run_id: int, batch: int) -> bool:
+    """Notes that a batch is written. False when it was."""
+    runs = tables.runs
+    counted = update(runs).where(runs.c.id == run_id, runs.c.last_batch < batch).values(last_batch=batch)
+    return connection.execute(counted).rowcount > 0
 
 
-def _interval(effect: StatusChanged) -> dict[str, Any]:
-    return {
-        "probe_id": effect.probe_id,
-        "from_ms": effect.at_ms,
-        "to_ms": None,
-        "service": effect.service,
-        "status": effect.status.value,
-        "message": effect.message,
-    }
-
-
-def _upsert(connection: Connection, table: Any, columns: Iterable[str]) -> Any:
-    """An insert that overwrites some columns where the primary key is there already."""
-    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = make(table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={column: statement.excluded[column] for column in columns},
-    )
-
-
-def _record_alert(connection: Connection, effect: AlertChanged) -> None:
-    before, after = effect.before, effect.after
+def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> None:
+    """Of each alert only the last state is kept, of its transitions all."""
     alerts = tables.alerts
-    rule_id, probe_id = after.ref
-    if after.state is AlertState.INACTIVE:
-        connection.execute(alerts.delete().where(alerts.c.rule_id == rule_id, alerts.c.probe_id == probe_id))
-    else:
-        columns = ("state", "since_ms", "active_since_ms", "clear_since_ms")
-        row = {
-            "rule_id": rule_id,
-            "probe_id": probe_id,
-            "state": after.state.value,
-            "since_ms": after.since_ms,
-            "active_since_ms": after.active_since_ms,
-            "clear_since_ms": after.clear_since_ms,
+    last = {effect.after.ref: effect.after for effect in effects}
+    over = [{"rule": ref.rule_id, "probe": ref.probe_id} for ref in last if last[ref].state is AlertState.INACTIVE]
+    if over:
+        this_one = (alerts.c.rule_id == bindparam("rule")) & (alerts.c.probe_id == bindparam("probe"))
+        connection.execute(alerts.delete().where(this_one), over)
+    active = [
+        {
+            "rule_id": ref.rule_id,
+            "probe_id": ref.probe_id,
+            "state": alert.state.value,
+            "since_ms": alert.since_ms,
+            "active_since_ms": alert.active_since_ms,
+            "clear_since_ms": alert.clear_since_ms,
         }
-        connection.execute(_upsert(connection, alerts, columns), row)
-    if before.state is not after.state:
-        connection.execute(
-            insert(tables.alert_transitions).values(
-                rule_id=rule_id,
-                probe_id=probe_id,
-                before=before.state.value,
-                after=after.state.value,
-                at_ms=after.since_ms,
-                reason=effect.reason,
-            )
-        )
+        for ref, alert in last.items()
+        if alert.state is not AlertState.INACTIVE
+    ]
+    if active:
+        columns = ("state", "since_ms", "active_since_ms", "clear_since_ms")
+        connection.execute(upsert(connection, alerts, columns), active)
+    transitions = [
+        {
+            "rule_id": effect.after.ref.rule_id,
+            "probe_id": effect.after.ref.probe_id,
+            "before": effect.before.state.value,
+            "after": effect.after.state.value,
+            "at_ms": effect.after.since_ms,
+            "reason": effect.reason,
+        }
+        for effect in effects
+        if effect.before.state is not effect.after.state
+    ]
+    if transitions:
+        connection.execute(insert(tables.alert_transitions), transitions)
 
 
-def _record_incident(connection: Connection, effect: IncidentChanged) -> None:
-    incident = effect.incident
-    row = {
+def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]) -> None:
+    if not effects:
+        return
+    # In the order of their first effects: one that ends is written before the next one of its key.
+    last = {effect.incident.id: effect.incident for effect in effects}
+    rows = [_incident_row(incident) for incident in last.values()]
+    connection.execute(upsert(connection, tables.incidents, ("state", "resolved_ms")), rows)
+    members = {(effect.incident.id, effect.alert): effect for effect in effects}
+    connection.execute(
+        upsert(connection, tables.incident_alerts, ("firing",)),
+        [
+            {
+                "incident_id": incident_id,
+                "rule_id": alert.rule_id,
+                "probe_id": alert.probe_id,
+                "position": effect.incident.affected.index(alert),
+                "firing": alert in effect.incident.firing,
+            }
+            for (incident_id, alert), effect in members.items()
+        ],
+    )
+    events = [
+        {
+            "incident_id": effect.incident.id,
+            "at_ms": effect.at_ms,
+            "happening": effect.happening.value,
+            "rule_id": effect.alert.rule_id,
+            "probe_id": effect.alert.probe_id,
+            "text": effect.text,
+        }
+        for effect in effects
+    ]
+    connection.execute(insert(tables.incident_events), events)
+
+
+def _incident_row(incident: Incident) -> dict[str, Any]:
+    return {
         "id": incident.id,
         "key": incident.key,
         "rule_id": incident.rule_id,
@@ -142,33 +145,18 @@ def _record_incident(connection: Connection, effect: IncidentChanged) -> None:
         "resolved_ms": incident.resolved_ms,
         "runbook": incident.runbook,
     }
-    connection.execute(_upsert(connection, tables.incidents, ("state", "resolved_ms")), row)
-    position = incident.affected.index(effect.alert)
-    member = {
-        "incident_id": incident.id,
-        "rule_id": effect.alert.rule_id,
-        "probe_id": effect.alert.probe_id,
-        "position": position,
-        "firing": effect.alert in incident.firing,
-    }
-    connection.execute(_upsert(connection, tables.incident_alerts, ("firing",)), member)
-    connection.execute(
-        insert(tables.incident_events).values(
-            incident_id=incident.id,
-            at_ms=effect.at_ms,
-            happening=effect.happening.value,
-            rule_id=effect.alert.rule_id,
-            probe_id=effect.alert.probe_id,
-            text=effect.text,
-        )
-    )
 
 
 def remember(database: Database) -> Memory:
     """The alerts that were not inactive and the incidents that were open when the last watch ended.
 
     What the conditions did since nobody knows: the alerts' clocks stand until they are heard of again.
+
+    Raises:
+        StoreError: the database does not answer.
     """
+    kept, incident, member = tables.alerts, tables.incidents, tables.incident_alerts
+    is_open = incident.c.state == IncidentState.OPEN.value
     with database.read() as connection:
         alerts = tuple(
             Alert(
@@ -179,17 +167,15 @@ def remember(database: Database) -> Memory:
                 row.clear_since_ms,
                 stalled=True,
             )
-            for row in connection.execute(select(tables.alerts))
+            for row in connection.execute(select(kept).order_by(kept.c.rule_id, kept.c.probe_id))
         )
         members: dict[int, list[tuple[AlertRef, bool]]] = {}
-        open_ones = select(tables.incidents.c.id).where(tables.incidents.c.state == IncidentState.OPEN.value)
-        member = tables.incident_alerts
-        query = select(member).where(member.c.incident_id.in_(open_ones)).order_by(member.c.position)
+        query = select(member).join(incident).where(is_open).order_by(member.c.incident_id, member.c.position)
         for row in connection.execute(query):
             members.setdefault(row.incident_id, []).append((AlertRef(row.rule_id, row.probe_id), row.firing))
-        query = select(tables.incidents).where(tables.incidents.c.state == IncidentState.OPEN.value)
-        incidents = tuple(_incident(row, members.get(row.id, [])) for row in connection.execute(query))
-        last = connection.execute(select(func.max(tables.incidents.c.id))).scalar()
+        found = connection.execute(select(incident).where(is_open).order_by(incident.c.id))
+        incidents = tuple(_incident(row, members.get(row.id, [])) for row in found)
+        last = connection.execute(select(func.max(incident.c.id))).scalar()
     return Memory(alerts, incidents, (last or 0) + 1)
 
 
@@ -215,34 +201,28 @@ def _incident(row: Any, members: Sequence[tuple[AlertRef, bool]]) -> Incident:
 def begin_run(database: Database, now_ms: int, version: str, probe_services: Iterable[tuple[str, str]]) -> int:
     """Notes that the daemon starts, and since when nobody watched. Returns the run's id.
 
-    Intervals left open end at the last sign of life; from there on the probes' status is unknown.
+    Intervals left open end at the last sign of life; from there on the probes' status is unknown. Ticket commands
+    left in flight wait again, as uncertain.
+
+    Raises:
+        StoreError: the database does not answer.
     """
-    intervals = tables.probe_intervals
+    runs = tables.runs
     with database.write() as connection:
-        alive = connection.execute(select(func.max(tables.runs.c.alive_ms))).scalar()
-        left_open = set(connection.execute(select(intervals.c.probe_id).where(intervals.c.to_ms.is_(None))).scalars())
-        if alive is not None and left_open:
-            ended = func.max if connection.dialect.name == "sqlite" else func.greatest
-            connection.execute(
-                update(intervals)
-                .where(intervals.c.to_ms.is_(None))
-                .values(to_ms=ended(intervals.c.from_ms, min(alive, now_ms)))
-            )
-            message = "watchkeeper was not running"
-            gaps = [
-                _interval(StatusChanged(probe_id, service, Status.UNKNOWN, min(alive, now_ms), message))
-                for probe_id, service in probe_services
-                if probe_id in left_open
-            ]
-            if gaps:
-                connection.execute(_upsert(connection, intervals, ("to_ms", "status", "message", "service")), gaps)
+        alive_ms = connection.execute(select(runs.c.alive_ms).order_by(runs.c.id.desc()).limit(1)).scalar()
+        if alive_ms is not None:
+            intervals.note_absence(connection, alive_ms, now_ms, probe_services)
         outbox.reclaim(connection)
-        run = insert(tables.runs).values(started_ms=now_ms, alive_ms=now_ms, version=version)
-        return int(connection.execute(run.returning(tables.runs.c.id)).scalar_one())
+        run = insert(runs).values(started_ms=now_ms, alive_ms=now_ms, version=version, last_batch=0)
+        return int(connection.execute(run.returning(runs.c.id)).scalar_one())
 
 
 def note_alive(database: Database, run_id: int, now_ms: int, *, stopped: bool = False) -> None:
-    """Notes a sign of life, and the last one as a clean stop."""
+    """Notes a sign of life, and the last one as a clean stop.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
     values: dict[str, int] = {"alive_ms": now_ms} | ({"stopped_ms": now_ms} if stopped else {})
     with database.write() as connection:
         connection.execute(update(tables.runs).where(tables.runs.c.id == run_id).values(**values))

@@ -1,5 +1,8 @@
 """The tables. Times are ms since the epoch (UTC). Migrations make them; a test holds the two to each other."""
 
+import re
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -10,9 +13,23 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class _Text(TypeDecorator[str]):
+    """Text as probes and people give it. What no database keeps in a text, NUL and undecodable bytes, shows as `\ufffd`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
+        return value if value is None or (value.isascii() and "\0" not in value) else _UNSTORABLE.sub("\ufffd", value)
+
 
 metadata = MetaData(
     naming_convention={
@@ -33,19 +50,20 @@ runs = Table(
     Column("started_ms", BigInteger, nullable=False),
     Column("alive_ms", BigInteger, nullable=False),  # the last sign of life
     Column("stopped_ms", BigInteger),  # set by a clean stop
-    Column("version", Text, nullable=False),
+    Column("version", _Text, nullable=False),
+    Column("last_batch", BigInteger, nullable=False),  # the newest batch of effects that is written
     comment="Each time the daemon ran",
 )
 
 probe_intervals = Table(
     "probe_intervals",
     metadata,
-    Column("probe_id", Text, primary_key=True),
+    Column("probe_id", _Text, primary_key=True),
     Column("from_ms", BigInteger, primary_key=True),
     Column("to_ms", BigInteger),  # null: still so
-    Column("service", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("service", _Text, nullable=False),
+    Column("status", _Text, nullable=False),
+    Column("message", _Text, nullable=False),
     Index("ix_probe_intervals_open", "probe_id", sqlite_where=text("to_ms IS NULL"), postgresql_where=text("to_ms IS NULL")),
     comment="The status of each probe over time, without gaps while it is watched",
 )  # fmt: skip
@@ -53,9 +71,9 @@ probe_intervals = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("rule_id", Text, primary_key=True),
-    Column("probe_id", Text, primary_key=True),
-    Column("state", Text, nullable=False),
+    Column("rule_id", _Text, primary_key=True),
+    Column("probe_id", _Text, primary_key=True),
+    Column("state", _Text, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
     Column("active_since_ms", BigInteger),
     Column("clear_since_ms", BigInteger),
@@ -66,12 +84,12 @@ alert_transitions = Table(
     "alert_transitions",
     metadata,
     Column("id", _Serial, primary_key=True),
-    Column("rule_id", Text, nullable=False),
-    Column("probe_id", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
+    Column("rule_id", _Text, nullable=False),
+    Column("probe_id", _Text, nullable=False),
+    Column("before", _Text, nullable=False),
+    Column("after", _Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", _Text, nullable=False),
     Index(None, "rule_id", "probe_id", "at_ms"),
     comment="Every change of an alert's state",
 )
@@ -79,22 +97,24 @@ alert_transitions = Table(
 incidents = Table(
     "incidents",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False),
-    Column("rule_id", Text, nullable=False),
-    Column("service", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("impact", Text, nullable=False),
-    Column("urgency", Text, nullable=False),
-    Column("backend", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("key", _Text, nullable=False),
+    Column("rule_id", _Text, nullable=False),
+    Column("service", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("severity", _Text, nullable=False),
+    Column("impact", _Text, nullable=False),
+    Column("urgency", _Text, nullable=False),
+    Column("backend", _Text, nullable=False),
+    Column("state", _Text, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
     Column("opened_ms", BigInteger, nullable=False),
     Column("resolved_ms", BigInteger),
-    Column("runbook", Text, nullable=False),
+    Column("runbook", _Text, nullable=False),
     # The database itself refuses a second open incident for one trouble.
     Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    Index(None, "state", "id"),
+    Index(None, "service", "id"),
     comment="Incidents, open and past",
 )  # fmt: skip
 
@@ -102,8 +122,8 @@ incident_alerts = Table(
     "incident_alerts",
     metadata,
     Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
-    Column("rule_id", Text, primary_key=True),
-    Column("probe_id", Text, primary_key=True),
+    Column("rule_id", _Text, primary_key=True),
+    Column("probe_id", _Text, primary_key=True),
     Column("position", Integer, nullable=False),
     Column("firing", Boolean, nullable=False),
     comment="The alerts that are or were part of an incident",
@@ -115,10 +135,10 @@ incident_events = Table(
     Column("id", _Serial, primary_key=True),
     Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
-    Column("happening", Text, nullable=False),
-    Column("rule_id", Text, nullable=False),
-    Column("probe_id", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("happening", _Text, nullable=False),
+    Column("rule_id", _Text, nullable=False),
+    Column("probe_id", _Text, nullable=False),
+    Column("text", _Text, nullable=False),
     Index(None, "incident_id"),
     comment="Each incident's timeline",
 )
@@ -128,18 +148,18 @@ outbox = Table(
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
-    Column("backend", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("state", Text, nullable=False),  # waiting, in_flight, delivered, rejected
+    Column("backend", _Text, nullable=False),
+    Column("key", _Text, nullable=False),
+    Column("kind", _Text, nullable=False),
+    Column("payload", _Text, nullable=False),
+    Column("state", _Text, nullable=False),  # waiting, in_flight, delivered, rejected
     Column("uncertain", Boolean, nullable=False),  # it may have been done already
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("done_ms", BigInteger),
-    Column("last_error", Text, nullable=False),
-    Index(None, "state", "backend", "next_attempt_ms"),
+    Column("last_error", _Text, nullable=False),
+    Index(None, "state", "backend", "id"),
     Index(None, "incident_id", "id"),
     comment="Ticket commands, written with the incidents that cause them",
 )
@@ -147,16 +167,19 @@ outbox = Table(
 tickets = Table(
     "tickets",
     metadata,
-    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
-    Column("backend", Text, nullable=False),
-    Column("ref", Text, nullable=False),
-    Column("number", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("url", Text, nullable=False),
+    Column("incident_id", _Serial, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("backend", _Text, nullable=False),
+    Column("ref", _Text, nullable=False),
+    Column("number", _Text, nullable=False),
+    Column("key", _Text, nullable=False),
+    Column("state", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("url", _Text, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
-    UniqueConstraint("backend", "ref"),
+    UniqueConstraint("ref", "backend"),
+    Index(None, "number"),
+    Index(None, "state", "incident_id"),
+    Index(None, "backend", "incident_id"),
     comment="The ticket of each incident, as its backend last told",
 )
 
@@ -164,16 +187,16 @@ desk_tickets = Table(
     "desk_tickets",
     metadata,
     Column("id", _Serial, primary_key=True),
-    Column("desk", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("correlation", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("service", Text, nullable=False),
-    Column("impact", Text, nullable=False),
-    Column("urgency", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("desk", _Text, nullable=False),
+    Column("key", _Text, nullable=False),
+    Column("kind", _Text, nullable=False),
+    Column("correlation", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("description", _Text, nullable=False),
+    Column("service", _Text, nullable=False),
+    Column("impact", _Text, nullable=False),
+    Column("urgency", _Text, nullable=False),
+    Column("state", _Text, nullable=False),
     Column("opened_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     UniqueConstraint("desk", "key"),
@@ -185,9 +208,9 @@ desk_notes = Table(
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("ticket_id", BigInteger, ForeignKey("desk_tickets.id", ondelete="CASCADE"), nullable=False),
-    Column("key", Text, nullable=False),
+    Column("key", _Text),  # null: a note without a key of its own, never taken for another
     Column("at_ms", BigInteger, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", _Text, nullable=False),
     UniqueConstraint("ticket_id", "key"),
     comment="Notes on the local desk's tickets",
 )

@@ -2,7 +2,10 @@
 
 from alembic import context
 
+from watchkeeper.store.migrate import VERSION_TABLE
 from watchkeeper.store.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, version_table=VERSION_TABLE
+)
 context.run_migrations()

@@ -1,0 +1,139 @@
+"""What people see of what is stored."""
+
+import pytest
+
+from tests.store import made
+from watchkeeper.domain.effect import Effect
+from watchkeeper.domain.incident import IncidentState
+from watchkeeper.domain.probe import Status
+from watchkeeper.domain.ticket import TicketChange, TicketState
+from watchkeeper.store import listing, outbox
+from watchkeeper.store.database import Database
+from watchkeeper.store.desk import StoredDesk
+from watchkeeper.store.listing import AffectedAlert, Note, ProbeState
+from watchkeeper.store.record import record
+
+
+def deliver(database: Database, backend: str = "desk", state: TicketState = TicketState.OPEN) -> None:
+    claim = outbox.claim(database, backend, 10**12)
+    assert claim is not None
+    outbox.settle_delivered(database, claim.command, made.ticket(claim.command, state), 70_000)
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    """With three incidents: INC-1 is over, and INC-3 has no ticket yet."""
+    one, two, three = made.incident(1), made.incident(2, service="mail"), made.incident(3, backend="jira")
+    effects: list[Effect] = [made.opened(one), made.create(one), made.over(one), made.resolve(one)]
+    record(database, [*effects, made.opened(two), made.create(two), made.opened(three), made.create(three)])
+    deliver(database)
+    deliver(database, state=TicketState.RESOLVED)
+    deliver(database)
+    return database
+
+
+def test_the_newest_incidents_come_first_with_their_tickets(database: Database) -> None:
+    found = listing.list_incidents(database, state=None, service=None, limit=10)
+
+    assert [(row.number, row.ticket_number, row.ticket_state) for row in found] == [
+        ("INC-3", None, None),
+        ("INC-2", "T-2", TicketState.OPEN),
+        ("INC-1", "T-1", TicketState.RESOLVED),
+    ]
+    assert found[0].backend == "jira"
+    assert found[0].priority == 2
+
+
+def test_incidents_are_filtered_by_state_and_service(database: Database) -> None:
+    def ids(state: IncidentState | None = None, service: str | None = None, limit: int = 10) -> list[int]:
+        return [row.id for row in listing.list_incidents(database, state=state, service=service, limit=limit)]
+
+    assert ids(state=IncidentState.OPEN) == [3, 2]
+    assert ids(service="shop") == [3, 1]
+    assert ids(state=IncidentState.RESOLVED, service="shop") == [1]
+    assert ids(service="nothing") == []
+    assert ids(limit=1) == [3]
+
+
+def test_an_incident_is_shown_with_all_that_belongs_to_it(database: Database) -> None:
+    two = made.incident(2, service="mail")
+    record(database, [made.joined(two), made.note(two)])
+    claim = outbox.claim(database, "desk", 10**12)
+    assert claim is not None
+    outbox.settle_retry(database, claim.command, "connection refused", 80_000, uncertain=False)
+
+    shown = listing.show_incident(database, 2)
+
+    assert shown is not None
+    assert shown.incident in listing.list_incidents(database)
+    assert shown.runbook == two.runbook
+    assert shown.alerts == (AffectedAlert(made.WEB, True), AffectedAlert(made.API, True))
+    assert [(entry.happening, entry.at_ms) for entry in shown.timeline] == [("opened", 2_002), ("joined", 5_000)]
+    assert [(row.kind, row.state, row.attempts, row.last_error) for row in shown.commands] == [
+        ("create", "delivered", 1, ""),
+        ("update", "waiting", 1, "connection refused"),
+    ]
+    assert shown.ticket is not None
+    assert (shown.ticket.number, shown.ticket.service) == ("T-2", "mail")
+
+
+def test_an_incident_without_a_ticket_is_shown_too(database: Database) -> None:
+    shown = listing.show_incident(database, 3)
+
+    assert shown is not None
+    assert shown.ticket is None
+    assert [row.state for row in shown.commands] == ["waiting"]
+
+
+def test_there_is_no_incident_of_an_unknown_number(database: Database) -> None:
+    assert listing.show_incident(database, 99) is None
+
+
+def test_tickets_are_listed_and_filtered(database: Database) -> None:
+    def numbers(state: TicketState | None = None, backend: str | None = None, limit: int = 10) -> list[str]:
+        return [row.number for row in listing.list_tickets(database, state=state, backend=backend, limit=limit)]
+
+    assert numbers() == ["T-2", "T-1"]
+    assert numbers(state=TicketState.RESOLVED) == ["T-1"]
+    assert numbers(backend="jira") == []
+    assert numbers(limit=1) == ["T-2"]
+
+
+def test_a_ticket_is_found_by_its_number_and_by_its_ref(database: Database) -> None:
+    by_number, by_ref = listing.show_ticket(database, "T-1"), listing.show_ticket(database, "r1")
+
+    assert by_number is not None
+    assert by_number == by_ref
+    assert (by_number.description, by_number.notes) == (None, ())
+    assert listing.show_ticket(database, "T-9") is None
+    assert listing.show_ticket(database, "T-1", backend="jira") is None
+
+
+def test_a_ticket_of_the_local_desk_is_shown_with_what_it_says(database: Database) -> None:
+    four = made.incident(4)
+    record(database, [made.opened(four), made.create(four)])
+    claim = outbox.claim(database, "desk", 10**12)
+    assert claim is not None
+    desk = StoredDesk(database)
+    ticket = desk.create("desk", made.draft(four), 100)
+    outbox.settle_delivered(database, claim.command, ticket, 100)
+
+    bare = listing.show_ticket(database, ticket.number)
+    desk.update("desk", ticket.ref, TicketChange("first", key="a"), 200)
+    desk.update("desk", ticket.ref, TicketChange("second", key="b"), 300)
+    noted = listing.show_ticket(database, ticket.number)
+
+    assert bare is not None
+    assert noted is not None
+    assert (bare.description, bare.notes) == ("Do something.\nSoon.", ())
+    assert noted.notes == (Note(200, "first"), Note(300, "second"))
+
+
+def test_probes_are_shown_with_what_they_are_now(database: Database) -> None:
+    record(database, [made.status("web", Status.UP, 100), made.status("api", Status.UP, 100)])
+    record(database, [made.status("web", Status.DOWN, 200)])
+
+    assert listing.probe_states(database) == [
+        ProbeState("api", "shop", Status.UP, 100, "api is up"),
+        ProbeState("web", "shop", Status.DOWN, 200, "web is down"),
+    ]

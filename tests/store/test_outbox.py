@@ -1,0 +1,297 @@
+"""The outbox hands each command out once, in order, and forgets none."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from tests.store import made
+from watchkeeper.domain.ticket import Command, TicketChange, TicketState
+from watchkeeper.store import outbox, tables
+from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.outbox import Claim, OutboxDepth, OutboxState
+from watchkeeper.store.record import begin_run, record
+
+FIRST, SECOND = made.incident(1), made.incident(2)
+
+
+def add(database: Database, *commands: Command) -> None:
+    with database.write() as connection:
+        outbox.add(connection, *commands)
+
+
+def claim(database: Database, now_ms: int = 10_000, backend: str = "desk") -> Claim:
+    found = outbox.claim(database, backend, now_ms)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    """With two open incidents."""
+    record(database, [made.opened(FIRST), made.opened(SECOND)])
+    return database
+
+
+def test_a_command_comes_out_as_it_went_in(database: Database) -> None:
+    add(database, made.create(FIRST))
+
+    got = claim(database).command
+
+    assert replace(got, id=0) == made.create(FIRST)
+
+
+def test_a_change_gets_a_key_of_its_own_that_stays_the_same(database: Database) -> None:
+    add(database, made.note(FIRST, "one"), made.note(SECOND, "two"))
+    one, two = claim(database).command, claim(database).command
+    outbox.settle_retry(database, one, "timeout", 0, uncertain=True)
+
+    again = claim(database).command.payload
+
+    assert isinstance(one.payload, TicketChange)
+    assert isinstance(two.payload, TicketChange)
+    assert one.payload.key != two.payload.key
+    assert again == one.payload
+
+
+def test_the_next_command_of_an_incident_waits_and_gets_the_ticket_of_the_one_before(database: Database) -> None:
+    add(database, made.create(FIRST), made.resolve(FIRST))
+    first = claim(database)
+    assert outbox.claim(database, "desk", 10_000) is None
+
+    outbox.settle_delivered(database, first.command, made.ticket(first.command), 11_000)
+
+    second = claim(database)
+    assert second.command.kind == "resolve"
+    assert second.ticket == made.ticket(first.command)
+
+
+def test_a_command_that_is_not_due_is_not_handed_out(database: Database) -> None:
+    add(database, made.create(FIRST))
+    outbox.settle_retry(database, claim(database).command, "busy", 60_000, uncertain=False)
+
+    assert outbox.claim(database, "desk", 59_999) is None
+    assert claim(database, 60_000).attempts == 2
+
+
+def test_what_was_once_uncertain_stays_so(database: Database) -> None:
+    add(database, made.create(FIRST))
+    outbox.settle_retry(database, claim(database).command, "timeout", 0, uncertain=True)
+    outbox.settle_retry(database, claim(database).command, "too many requests", 0, uncertain=False)
+
+    assert claim(database).uncertain
+
+
+def test_a_backend_gets_its_own_commands_only(database: Database) -> None:
+    add(database, made.create(replace(FIRST, backend="jira")))
+
+    assert outbox.claim(database, "desk", 10_000) is None
+    assert claim(database, backend="jira").command.backend == "jira"
+
+
+def test_a_rejected_command_holds_back_its_incident_and_no_other(database: Database) -> None:
+    add(database, made.create(FIRST), made.note(FIRST), made.create(SECOND))
+    outbox.settle_rejected(database, claim(database).command, "no such project", 11_000)
+
+    assert claim(database).command.incident_id == SECOND.id
+    assert outbox.claim(database, "desk", 10**12) is None
+    assert outbox.next_due_ms(database, "desk") is None
+
+
+def test_the_next_due_time_is_of_a_command_that_could_be_done_then(database: Database) -> None:
+    """Otherwise a worker would wake up at once, find nothing, and never sleep."""
+    add(database, made.create(FIRST), made.note(FIRST))
+    assert outbox.next_due_ms(database, "desk") == FIRST.opened_ms
+
+    outbox.settle_retry(database, claim(database).command, "busy", 60_000, uncertain=False)
+
+    assert outbox.next_due_ms(database, "desk") == 60_000
+
+
+def test_its_depth_counts_what_is_not_delivered(database: Database) -> None:
+    add(database, made.create(FIRST), made.note(FIRST), made.note(FIRST), made.create(SECOND))
+    first = claim(database).command
+    outbox.settle_delivered(database, first, made.ticket(first), 11_000)
+    outbox.settle_rejected(database, claim(database).command, "no", 11_000)
+
+    assert outbox.depths(database) == [
+        OutboxDepth("desk", OutboxState.REJECTED, 1, 5_000),
+        OutboxDepth("desk", OutboxState.WAITING, 2, SECOND.opened_ms),
+    ]
+
+
+def test_a_delivered_command_is_not_taken_back_by_a_worker_that_comes_late(database: Database) -> None:
+    add(database, made.create(FIRST))
+    command = claim(database).command
+    outbox.settle_delivered(database, command, made.ticket(command), 11_000)
+
+    outbox.settle_retry(database, command, "timeout", 0, uncertain=True)
+    outbox.settle_rejected(database, command, "no", 12_000)
+
+    assert outbox.depths(database) == []
+
+
+def test_a_worker_that_the_store_failed_gets_its_command_back_as_uncertain(database: Database) -> None:
+    add(database, made.create(FIRST), made.create(replace(SECOND, backend="jira")))
+    claim(database)
+    claim(database, backend="jira")
+
+    outbox.recover(database, "desk")
+
+    assert claim(database).uncertain
+    assert outbox.claim(database, "jira", 10**12) is None
+
+
+def test_the_ticket_is_kept_as_its_backend_told_last(database: Database) -> None:
+    add(database, made.create(FIRST), made.resolve(FIRST))
+    for state in (TicketState.OPEN, TicketState.RESOLVED):
+        command = claim(database).command
+        outbox.settle_delivered(database, command, made.ticket(command, state), 11_000)
+
+    with database.read() as connection:
+        [row] = connection.execute(select(tables.tickets)).all()
+    assert outbox.ticket_of(row) == made.ticket(made.create(FIRST), TicketState.RESOLVED)
+
+
+def test_one_ticket_can_not_belong_to_two_incidents(database: Database) -> None:
+    add(database, made.create(FIRST), made.create(SECOND))
+    first, second = claim(database).command, claim(database).command
+    outbox.settle_delivered(database, first, made.ticket(first), 11_000)
+
+    with pytest.raises(StoreError, match="refuses what contradicts it"):
+        outbox.settle_delivered(database, second, made.ticket(first), 11_000)
+
+
+def test_workers_at_the_same_time_never_get_the_same_command(database: Database) -> None:
+    incidents = [made.incident(number) for number in range(10, 40)]
+    record(database, [made.opened(incident) for incident in incidents])
+    add(database, *map(made.create, incidents))
+
+    def work(_: int) -> list[int]:
+        claims = iter(lambda: outbox.claim(database, "desk", 10_000), None)
+        return [got.command.id for got in claims]
+
+    with ThreadPoolExecutor(4) as workers:
+        got = [command for part in workers.map(work, range(4)) for command in part]
+
+    assert len(got) == len(set(got)) == len(incidents)
+
+
+@dataclass
+class Row:
+    """The model of one command."""
+
+    id: int
+    incident: int
+    backend: str
+    due_ms: int
+    state: OutboxState = OutboxState.WAITING
+    uncertain: bool = False
+    attempts: int = 0
+
+
+BACKENDS = {1: "a", 2: "a", 3: "b"}  # of each incident
+
+
+class Model:
+    """The outbox as a list in memory. Every step is made here and in the database, and must look the same."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now_ms = 100_000
+        self.rows: list[Row] = []
+        with database.write() as connection:
+            connection.execute(tables.incidents.delete())
+        self.incidents = {number: made.incident(number, backend=BACKENDS[number]) for number in BACKENDS}
+        record(database, [made.opened(incident) for incident in self.incidents.values()])
+
+    def add(self, incident: int) -> None:
+        fresh = all(row.incident != incident for row in self.rows)
+        command = (made.create if fresh else made.note)(self.incidents[incident])
+        add(self.database, command)
+        with self.database.read() as connection:
+            [*_, newest] = connection.execute(select(tables.outbox.c.id).order_by(tables.outbox.c.id)).scalars()
+        self.rows.append(Row(newest, incident, BACKENDS[incident], command.created_ms))
+
+    def claimable(self, row: Row) -> bool:
+        earlier = (other for other in self.rows if other.incident == row.incident and other.id < row.id)
+        return row.state is OutboxState.WAITING and all(other.state is OutboxState.DELIVERED for other in earlier)
+
+    def claim(self, backend: str) -> None:
+        ready = [row for row in self.rows if row.backend == backend and self.claimable(row)]
+        assert outbox.next_due_ms(self.database, backend) == min((row.due_ms for row in ready), default=None)
+        expected = next((row for row in ready if row.due_ms <= self.now_ms), None)
+        got = outbox.claim(self.database, backend, self.now_ms)
+        if expected is None:
+            assert got is None
+            return
+        expected.state, expected.attempts = OutboxState.IN_FLIGHT, expected.attempts + 1
+        assert got is not None
+        assert (got.command.id, got.uncertain, got.attempts) == (expected.id, expected.uncertain, expected.attempts)
+        delivered = any(r.incident == expected.incident and r.state is OutboxState.DELIVERED for r in self.rows)
+        assert (got.ticket is not None) is delivered
+
+    def settle(self, settle: Callable[[Row, Command], None]) -> None:
+        """What is in flight the longest ends somehow."""
+        row = next((row for row in self.rows if row.state is OutboxState.IN_FLIGHT), None)
+        if row is not None:
+            settle(row, replace(made.note(self.incidents[row.incident]), id=row.id))
+
+    def deliver(self, row: Row, command: Command) -> None:
+        outbox.settle_delivered(self.database, command, made.ticket(command), self.now_ms)
+        row.state = OutboxState.DELIVERED
+
+    def reject(self, row: Row, command: Command) -> None:
+        outbox.settle_rejected(self.database, command, "no", self.now_ms)
+        row.state = OutboxState.REJECTED
+
+    def delay(self, row: Row, command: Command) -> None:
+        due_ms = self.now_ms + 1_000
+        outbox.settle_retry(self.database, command, "busy", due_ms, uncertain=False)
+        row.state, row.due_ms = OutboxState.WAITING, due_ms
+
+    def lose(self, row: Row, command: Command) -> None:
+        outbox.settle_retry(self.database, command, "timeout", self.now_ms, uncertain=True)
+        row.state, row.due_ms, row.uncertain = OutboxState.WAITING, self.now_ms, True
+
+    def crash(self) -> None:
+        begin_run(self.database, self.now_ms, "1.0", [])
+        for row in self.rows:
+            if row.state is OutboxState.IN_FLIGHT:
+                row.state, row.uncertain, row.due_ms = OutboxState.WAITING, True, 0
+
+    def wait(self) -> None:
+        self.now_ms += 1_500
+
+    def check(self) -> None:
+        counted: dict[tuple[Any, ...], int] = {}
+        for row in self.rows:
+            if row.state is not OutboxState.DELIVERED:
+                counted[row.backend, row.state] = counted.get((row.backend, row.state), 0) + 1
+        assert {(depth.backend, depth.state): depth.count for depth in outbox.depths(self.database)} == counted
+
+
+STEPS = st.one_of(
+    st.integers(1, 3).map(lambda incident: lambda model: model.add(incident)),
+    st.sampled_from("ab").map(lambda backend: lambda model: model.claim(backend)),
+    st.sampled_from(["deliver", "reject", "delay", "lose"]).map(
+        lambda end: lambda model: model.settle(getattr(model, end))
+    ),
+    st.sampled_from([Model.crash, Model.wait]),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=30))
+def test_whatever_happens_it_does_what_a_simple_model_does(
+    database: Database, steps: list[Callable[[Model], None]]
+) -> None:
+    model = Model(database)
+    for step in steps:
+        step(model)
+    model.check()

@@ -1,0 +1,302 @@
+"""Reading what is stored, for people: the command line's lists and the web's. Nothing here writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import and_, or_, select
+
+from watchkeeper.domain.alert import AlertRef
+from watchkeeper.domain.effect import Happening
+from watchkeeper.domain.incident import IncidentState
+from watchkeeper.domain.probe import Status
+from watchkeeper.domain.rule import Level, Severity, priority
+from watchkeeper.domain.ticket import CommandKind, TicketState
+from watchkeeper.store import tables
+from watchkeeper.store.database import Database
+from watchkeeper.store.outbox import OutboxState
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident in a list. The ticket's fields are `None` as long as its backend has not made it."""
+
+    id: int
+    key: str
+    rule_id: str
+    service: str
+    title: str
+    severity: Severity
+    impact: Level
+    urgency: Level
+    state: IncidentState
+    started_ms: int
+    opened_ms: int
+    resolved_ms: int | None
+    backend: str
+    ticket_number: str | None
+    ticket_state: TicketState | None
+    ticket_url: str | None
+
+    @property
+    def number(self) -> str:
+        """What people call it: `INC-12`."""
+        return f"INC-{self.id}"
+
+    @property
+    def priority(self) -> int:
+        """1 (critical) to 5 (planning)."""
+        return priority(self.impact, self.urgency)
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedAlert:
+    """An alert that is (`firing`) or was part of an incident."""
+
+    ref: AlertRef
+    firing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    at_ms: int
+    happening: Happening
+    alert: AlertRef
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """A ticket command and how far it is. `next_attempt_ms` counts while it waits; done, it has no `last_error`."""
+
+    id: int
+    kind: CommandKind
+    state: OutboxState
+    attempts: int
+    uncertain: bool
+    created_ms: int
+    next_attempt_ms: int
+    done_ms: int | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRow:
+    """A ticket as its backend last told, at `updated_ms`."""
+
+    incident_id: int
+    service: str
+    opened_ms: int
+    backend: str
+    ref: str
+    number: str
+    key: str
+    state: TicketState
+    title: str
+    url: str
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentDetail:
+    """Everything about one incident: alerts in the order they joined, timeline and commands the oldest first."""
+
+    incident: IncidentRow
+    runbook: str
+    alerts: tuple[AffectedAlert, ...]
+    timeline: tuple[TimelineEntry, ...]
+    commands: tuple[CommandRow, ...]
+    ticket: TicketRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    at_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDetail:
+    """A ticket. What it says is known of a local desk's only: elsewhere `description` is `None`, `notes` empty."""
+
+    ticket: TicketRow
+    description: str | None
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeState:
+    """A probe's status now, and since when it has it."""
+
+    probe_id: str
+    service: str
+    status: Status
+    since_ms: int
+    message: str
+
+
+_incidents, _tickets = tables.incidents, tables.tickets
+
+_INCIDENTS: Final = select(
+    _incidents,
+    _tickets.c.number.label("ticket_number"),
+    _tickets.c.state.label("ticket_state"),
+    _tickets.c.url.label("ticket_url"),
+).outerjoin_from(_incidents, _tickets)
+
+_TICKETS: Final = select(_tickets, _incidents.c.service, _incidents.c.opened_ms).join_from(_tickets, _incidents)
+
+
+def list_incidents(
+    database: Database, *, state: IncidentState | None = None, service: str | None = None, limit: int = 50
+) -> list[IncidentRow]:
+    """The newest incidents first; `None` filters nothing.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    query = _INCIDENTS.order_by(_incidents.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(_incidents.c.state == state.value)
+    if service is not None:
+        query = query.where(_incidents.c.service == service)
+    with database.read() as connection:
+        return [_incident(row) for row in connection.execute(query)]
+
+
+def show_incident(database: Database, incident_id: int) -> IncidentDetail | None:
+    """One incident; `None` when there is none of this id.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    members, events, commands = tables.incident_alerts, tables.incident_events, tables.outbox
+    with database.read() as connection:
+
+        def belonging(table: Any, order: Any) -> Sequence[Any]:
+            return connection.execute(select(table).where(table.c.incident_id == incident_id).order_by(order)).all()
+
+        row = connection.execute(_INCIDENTS.where(_incidents.c.id == incident_id)).first()
+        if row is None:
+            return None
+        ticket = connection.execute(_TICKETS.where(_tickets.c.incident_id == incident_id)).first()
+        return IncidentDetail(
+            incident=_incident(row),
+            runbook=row.runbook,
+            alerts=tuple(
+                AffectedAlert(AlertRef(found.rule_id, found.probe_id), found.firing)
+                for found in belonging(members, members.c.position)
+            ),
+            timeline=tuple(_entry(found) for found in belonging(events, events.c.id)),
+            commands=tuple(_command(found) for found in belonging(commands, commands.c.id)),
+            ticket=None if ticket is None else _ticket(ticket),
+        )
+
+
+def list_tickets(
+    database: Database, *, state: TicketState | None = None, backend: str | None = None, limit: int = 50
+) -> list[TicketRow]:
+    """The tickets of the newest incidents first; `None` filters nothing.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    query = _TICKETS.order_by(_tickets.c.incident_id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(_tickets.c.state == state.value)
+    if backend is not None:
+        query = query.where(_tickets.c.backend == backend)
+    with database.read() as connection:
+        return [_ticket(row) for row in connection.execute(query)]
+
+
+def show_ticket(database: Database, ref_or_number: str, *, backend: str | None = None) -> TicketDetail | None:
+    """One ticket, by what people call it or by its backend's own id; `None` when there is none.
+
+    Where several backends have one, a number goes before an id, and the newest before the others.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    called = _tickets.c.number == ref_or_number
+    query = _TICKETS.where(or_(called, _tickets.c.ref == ref_or_number))
+    if backend is not None:
+        query = query.where(_tickets.c.backend == backend)
+    query = query.order_by(called.desc(), _tickets.c.incident_id.desc()).limit(1)
+    desk, notes = tables.desk_tickets, tables.desk_notes
+    with database.read() as connection:
+        row = connection.execute(query).first()
+        if row is None:
+            return None
+        own = and_(desk.c.desk == row.backend, desk.c.key == row.key)
+        told = (
+            select(desk.c.description, notes.c.at_ms, notes.c.text)
+            .outerjoin_from(desk, notes)
+            .where(own)
+            .order_by(notes.c.id)
+        )
+        said = connection.execute(told).all()
+    return TicketDetail(
+        ticket=_ticket(row),
+        description=said[0].description if said else None,
+        notes=tuple(Note(line.at_ms, line.text) for line in said if line.at_ms is not None),
+    )
+
+
+def probe_states(database: Database) -> list[ProbeState]:
+    """The status that each watched probe has now, by probe id.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    intervals = tables.probe_intervals
+    query = select(intervals).where(intervals.c.to_ms.is_(None)).order_by(intervals.c.probe_id)
+    with database.read() as connection:
+        return [
+            ProbeState(row.probe_id, row.service, Status(row.status), row.from_ms, row.message)
+            for row in connection.execute(query)
+        ]
+
+
+def _incident(row: Any) -> IncidentRow:
+    return IncidentRow(
+        id=row.id,
+        key=row.key,
+        rule_id=row.rule_id,
+        service=row.service,
+        title=row.title,
+        severity=Severity(row.severity),
+        impact=Level(row.impact),
+        urgency=Level(row.urgency),
+        state=IncidentState(row.state),
+        started_ms=row.started_ms,
+        opened_ms=row.opened_ms,
+        resolved_ms=row.resolved_ms,
+        backend=row.backend,
+        ticket_number=row.ticket_number,
+        ticket_state=None if row.ticket_state is None else TicketState(row.ticket_state),
+        ticket_url=row.ticket_url,
+    )
+
+
+def _entry(row: Any) -> TimelineEntry:
+    return TimelineEntry(row.at_ms, Happening(row.happening), AlertRef(row.rule_id, row.probe_id), row.text)
+
+
+def _command(row: Any) -> CommandRow:
+    return CommandRow(
+        row.id,
+        CommandKind(row.kind),
+        OutboxState(row.state),
+        row.attempts,
+        row.uncertain,
+        row.created_ms,
+        row.next_attempt_ms,
+        row.done_ms,
+        row.last_error,
+    )
+
+
+def _ticket(row: Any) -> TicketRow:
+    fields = ("incident_id", "service", "opened_ms", "backend", "ref", "number", "key", "title", "url", "updated_ms")
+    return TicketRow(**{name: getattr(row, name) for name in fields}, state=TicketState(row.state))
