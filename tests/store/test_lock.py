@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from watchkeeper.store import migrate
 from watchkeeper.store.database import Database, StoreError
-from watchkeeper.store.lock import acquire
+from watchkeeper.store.lock import LockLost, acquire
+from watchkeeper.store.record import begin_run, note_alive
 
 HOLD = """
 import sys
@@ -96,23 +97,57 @@ def test_locks_of_different_databases_do_not_meet(database: Database, empty_url:
     other.close()
 
 
-def test_the_loss_of_a_lock_is_noticed(database: Database) -> None:
-    lock = acquire(database)
-
-    if database.file is not None:
-        Path(f"{database.file}.lock").unlink()
-    else:
-        with database.write() as connection:
-            connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
-                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
+def cut_the_lock_off(database: Database) -> None:
+    """As a restart of the server does, or an administrator."""
+    with database.write() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
+        )
 
-    with pytest.raises(StoreError, match="lock"):
+
+def test_a_lock_file_that_is_removed_is_noticed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'wk.db'}")
+    migrate.upgrade(database)
+    lock = acquire(database)
+    (tmp_path / "wk.db.lock").unlink()
+
+    with pytest.raises(LockLost, match="was removed or replaced"):
         lock.verify()
     lock.release()
+    database.close()
+
+
+def test_a_lock_whose_connection_breaks_is_taken_again(database: Database) -> None:
+    if database.file is not None:
+        return  # a file's lock has no connection
+    lock = acquire(database)
+    cut_the_lock_off(database)
+
+    lock.verify()
+
+    with pytest.raises(StoreError, match="already runs on the database"):
+        acquire(database)
+    lock.release()
+
+
+def test_a_lock_that_another_daemon_took_meanwhile_is_lost(database: Database) -> None:
+    if database.file is not None:
+        return  # while the process lives, nobody can
+    lock = acquire(database)
+    cut_the_lock_off(database)
+    with another_daemon(database), pytest.raises(LockLost, match="already runs on the database"):
+        lock.verify()
+
+
+def test_a_daemon_that_was_replaced_is_told_at_its_next_sign_of_life(database: Database) -> None:
+    first = begin_run(database, 1000, "1", [])
+    begin_run(database, 2000, "1", [])
+
+    with pytest.raises(LockLost, match="another watchkeeper has worked on the database"):
+        note_alive(database, first, 3000)
 
 
 def test_two_names_of_one_file_are_one_database(tmp_path: Path) -> None:

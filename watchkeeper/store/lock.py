@@ -12,14 +12,21 @@ from watchkeeper.store.database import Database, StoreError
 _ADVISORY_KEY = 0x77617463686B70  # "watchkp"
 
 
+class LockLost(StoreError):
+    """Another daemon may work on the database by now: this one has to end."""
+
+
 class DaemonLock(Protocol):
     """Held until it is released or the process ends."""
 
     def verify(self) -> None:
         """Looks whether the lock is still held, and on the same database; also keeps its connection in use.
 
+        A lock whose connection broke is taken again, where nobody else has it.
+
         Raises:
-            StoreError: it is not: another daemon may run by now, this one has to end.
+            LockLost: it is not held, and can not be taken again.
+            StoreError: the database does not answer, so nobody can tell.
         """
 
     def release(self) -> None:
@@ -62,12 +69,12 @@ class _FileLock:
     def verify(self) -> None:
         there = _stat(self._path)
         if self._file is None or there is None or not os.path.samestat(there, os.fstat(self._file)):
-            raise StoreError(f"the lock file {self._path} was removed or replaced: another watchkeeper may run")
+            raise LockLost(f"the lock file {self._path} was removed or replaced: another watchkeeper may run")
         # SQLite would go on writing into a file that has no name any more.
         found = _stat(self._database)
         self._locked = self._locked or found
         if self._locked is not None and (found is None or not os.path.samestat(self._locked, found)):
-            raise StoreError(
+            raise LockLost(
                 f"the database {self._database} was removed or replaced while it was in use. Start watchkeeper again"
             )
 
@@ -89,33 +96,42 @@ class _AdvisoryLock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with database.explained():
-            connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            try:
-                query = text("SELECT pg_try_advisory_lock(:key)")
-                taken = connection.execute(query, {"key": _ADVISORY_KEY}).scalar()
-                holder = None if taken else _holder(connection)
-            except BaseException:
-                connection.close()
-                raise
-        if not taken:
-            connection.close()
-            raise StoreError(_taken(database, f" (database session {holder})" if holder else ""))
-        # Given back to the pool, the session would live on, and the lock with it.
-        connection.detach()
-        self._connection = connection
+        self._connection = _take(database, StoreError)
 
     def verify(self) -> None:
-        try:
-            with self._database.explained():
-                held = not self._connection.closed and _holder(self._connection, mine=True) is not None
-        except StoreError as error:
-            raise StoreError(f"the lock on the database is lost: {error}") from error
-        if not held:
-            raise StoreError(f"the lock on the database {self._database.name} is lost: another watchkeeper may run")
+        with suppress(StoreError), self._database.explained():
+            if not self._connection.closed and _holder(self._connection, mine=True) is not None:
+                return
+        with suppress(Exception):  # it is broken already
+            self._connection.close()
+        self._connection = _take(self._database, LockLost)
 
     def release(self) -> None:
         self._connection.close()
+
+
+def _take(database: Database, taken_error: type[StoreError]) -> Connection:
+    """A connection of its own that holds the lock.
+
+    Raises:
+        taken_error: somebody else holds it.
+        StoreError: the database does not answer.
+    """
+    with database.explained():
+        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            query = text("SELECT pg_try_advisory_lock(:key)")
+            taken = connection.execute(query, {"key": _ADVISORY_KEY}).scalar()
+            holder = None if taken else _holder(connection)
+        except BaseException:
+            connection.close()
+            raise
+    if not taken:
+        connection.close()
+        raise taken_error(_taken(database, f" (database session {holder})" if holder else ""))
+    # Given back to the pool, the session would live on, and the lock with it.
+    connection.detach()
+    return connection
 
 
 def _holder(connection: Connection, *, mine: bool = False) -> int | None:

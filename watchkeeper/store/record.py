@@ -13,6 +13,7 @@ from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command
 from watchkeeper.store import intervals, outbox, tables
 from watchkeeper.store.database import Database, upsert
+from watchkeeper.store.lock import LockLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +222,15 @@ def note_alive(database: Database, run_id: int, now_ms: int, *, stopped: bool = 
     """Notes a sign of life, and the last one as a clean stop.
 
     Raises:
+        LockLost: a later run than this one has begun on the database.
         StoreError: the database does not answer.
     """
+    runs = tables.runs
     values: dict[str, int] = {"alive_ms": now_ms} | ({"stopped_ms": now_ms} if stopped else {})
     with database.write() as connection:
-        connection.execute(update(tables.runs).where(tables.runs.c.id == run_id).values(**values))
+        newest = connection.execute(select(func.max(runs.c.id))).scalar()
+        if newest != run_id:
+            raise LockLost(
+                f"another watchkeeper has worked on the database {database.name} since: start this one again"
+            )
+        connection.execute(update(runs).where(runs.c.id == run_id).values(**values))
