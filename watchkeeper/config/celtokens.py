@@ -79,8 +79,15 @@ class Tokens:
         for place, index in enumerate(solid[:-1]):
             token = self.items[index]
             is_call = token.kind == "name" and self.items[solid[place + 1]].text == "("
-            if is_call and not (place and self.items[solid[place - 1]].text == "."):
+            if is_call and not self._is_method(solid[:place]):
                 yield Call(token, self._arguments(solid[place + 2 :]))
+
+    def _is_method(self, before: list[int]) -> bool:
+        """Whether the name after these tokens is called on something: `x.f()` is, `.f()` is not."""
+        if not before or self.items[before[-1]].text != ".":
+            return False
+        owner = self.items[before[-2]] if len(before) > 1 else None
+        return owner is not None and (owner.kind != "operator" or owner.text in (")", "]", "}"))
 
     def _arguments(self, rest: list[int]) -> tuple[tuple[int, ...], ...]:
         arguments: list[tuple[int, ...]] = []

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from watchkeeper.config.problems import ConfigError, Problem
+from watchkeeper.config.scalars import offset_in_source
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_ALIASED: Final = 50_000  # values that may be reached through aliases
@@ -33,7 +34,12 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_STR_TAG: Final = "tag:yaml.org,2002:str"
+_TAGS: Final = {
+    yaml.ScalarNode: (None, "", "!", "tag:yaml.org,2002:str"),
+    yaml.SequenceNode: (None, "", "!", "tag:yaml.org,2002:seq"),
+    yaml.MappingNode: (None, "", "!", "tag:yaml.org,2002:map"),
+}
+_LINE_BREAK: Final = re.compile("[\n\x85\u2028\u2029]")  # what YAML counts lines by
 _MERGE: Final = "<<"
 
 Path_ = tuple[str | int, ...]
@@ -55,14 +61,16 @@ class Document:
             root = yaml.compose(self.text, _Loader)
         except yaml.YAMLError as error:
             raise ConfigError([_syntax_problem(path, self.text, error)]) from None
+        except RecursionError:  # of the parser in Python, where PyYAML has no other
+            raise ConfigError([Problem(str(path), 1, 1, "", "the document is nested too deeply")]) from None
         if root is None:
             raise ConfigError([Problem(str(path), 1, 1, "", "the file is empty")])
         self._root: yaml.Node = root
         self._seen: set[int] = set()
-        self._problems: list[Problem] = []
-        self.data = self._construct(self._root, 0, aliased=False)
-        if self._problems:
-            raise ConfigError(self._problems)
+        self._wrong: list[tuple[yaml.Node, Path_, str]] = []
+        self.data = self._construct(self._root, (), aliased=False)
+        if self._wrong:
+            raise ConfigError(self._problem(node, self.name(place), said) for node, place, said in self._wrong)
         if not isinstance(self.data, dict):
             message = "must be a mapping (key: value) at its top"
             raise ConfigError([self._problem(self._root, "", message)])
@@ -104,38 +112,37 @@ class Document:
         return text
 
     def _locate(self, node: yaml.ScalarNode, offset: int) -> tuple[int, int]:
-        """Line and column of a character of a scalar. Exact for one-line and literal (`|`) scalars."""
-        start = node.start_mark
-        if node.style == "|":
-            lines = self.text.splitlines()
-            before = node.value[:offset]
-            row = start.line + 1 + before.count("\n")
-            first = next((text for text in lines[start.line + 1 :] if text.strip()), "")
-            indent = len(first) - len(first.lstrip(" "))
-            return row + 1, indent + len(before) - (before.rfind("\n") + 1) + 1
-        if node.start_mark.line == node.end_mark.line:
-            return start.line + 1, start.column + 1 + offset + (1 if node.style in ("'", '"') else 0)
-        return start.line + 1, start.column + 1
+        """Line and column of a character of a scalar."""
+        start, end = node.start_mark, node.end_mark
+        source = self.text[start.index : end.index]
+        before = source[: offset_in_source(source, node.value, node.style, offset)]
+        breaks = list(_LINE_BREAK.finditer(before))
+        if not breaks:
+            return start.line + 1, start.column + 1 + len(before)
+        return start.line + 1 + len(breaks), len(before) - breaks[-1].end() + 1
 
     def _problem(self, node: yaml.Node, path: str, message: str) -> Problem:
         mark = node.start_mark
         return Problem(str(self.path), mark.line + 1, mark.column + 1, path, message)
 
-    def _construct(self, node: yaml.Node, depth: int, *, aliased: bool) -> Any:
+    def _construct(self, node: yaml.Node, path: Path_, *, aliased: bool) -> Any:
+        if node.tag not in _TAGS[type(node)]:
+            message = f"the tag {node.tag!r} is not accepted: this file holds plain data only"
+            self._wrong.append((node, path, message))
         if isinstance(node, yaml.ScalarNode):
             self._count(node, aliased=aliased)
-            return self._scalar(node)
+            return _scalar(node)
         # A collection that was met before is reached through an alias now.
         again = aliased or id(node) in self._seen
         self._seen.add(id(node))
         self._count(node, aliased=again)
-        if depth > MAX_DEPTH:
+        if len(path) > MAX_DEPTH:
             what = "refers to itself" if again else f"is nested deeper than {MAX_DEPTH} levels"
             raise ConfigError([self._problem(node, "", f"the document {what} here")])
         if isinstance(node, yaml.SequenceNode):
-            return [self._construct(item, depth + 1, aliased=again) for item in node.value]
+            return [self._construct(item, (*path, index), aliased=again) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.MappingNode)
-        return self._mapping(node, depth, aliased=again)
+        return self._mapping(node, path, aliased=again)
 
     def _count(self, node: yaml.Node, *, aliased: bool) -> None:
         if aliased:
@@ -144,41 +151,41 @@ class Document:
                 message = f"the aliases in this file stand for more than {MAX_ALIASED} values"
                 raise ConfigError([self._problem(node, "", message)])
 
-    def _mapping(self, node: yaml.MappingNode, depth: int, *, aliased: bool) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: Path_, *, aliased: bool) -> dict[str, Any]:
         data: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._problems.append(self._problem(key_node, "", "a key must be a text"))
+                self._wrong.append((key_node, path, "a key must be a text"))
                 continue
             key = key_node.value
-            value = self._construct(value_node, depth + 1, aliased=aliased)
+            place = (*path, key)
+            value = self._construct(value_node, place, aliased=aliased)
             if key == _MERGE and not key_node.style:
                 for source in value if isinstance(value, list) else [value]:
                     if not isinstance(source, dict):
-                        self._problems.append(self._problem(value_node, "<<", "merges mappings only"))
+                        self._wrong.append((value_node, place, "merges mappings only"))
                         continue
-                    merged = {**source, **merged}
+                    for name, inherited in source.items():
+                        merged.setdefault(name, inherited)
             elif key in data:
-                self._problems.append(self._problem(key_node, key, "this key stands here twice"))
+                self._wrong.append((key_node, place, "this key stands here twice"))
             else:
                 data[key] = value
         return {**merged, **data} if merged else data
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text: str = node.value
-        if node.tag not in (None, "", _STR_TAG, "!"):
-            message = f"the tag {node.tag!r} is not accepted: this file holds plain data only"
-            self._problems.append(self._problem(node, "", message))
-        if node.style:  # quoted or a block: text
-            return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INT.fullmatch(text) and len(text) < 40:
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-        if _FLOAT.fullmatch(text) and len(text) < 40:
-            return float(text)
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    if node.style:  # quoted or a block: text
         return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text) and len(text) < 40:
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    if _FLOAT.fullmatch(text) and len(text) < 40:
+        return float(text)
+    return text
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
@@ -205,20 +212,37 @@ def _read(path: Path) -> str:
     try:
         if path.is_dir():
             raise refuse("is a directory; a file is expected")
-        if path.stat().st_size > MAX_BYTES:
-            raise refuse(f"is larger than {MAX_BYTES // 1024**2} MiB")
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise refuse("there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise refuse(f"is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise refuse(f"can not be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise refuse(f"is larger than {MAX_BYTES // 1024**2} MiB")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _end_of(content[: error.start].decode("utf-8"))
+        message = f"is not UTF-8 text: the byte 0x{content[error.start]:02x} stands here"
+        raise ConfigError([Problem(str(path), line, column, "", message)]) from None
+    return re.sub("\r\n?", "\n", text.removeprefix("\ufeff"))
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    """Line and column after a text."""
+    lines = text.removeprefix("\ufeff").splitlines() or [""]
+    if text.endswith("\n"):
+        return len(lines) + 1, 1
+    return len(lines), len(lines[-1]) + 1
 
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if mark:
+        line, column = mark.line + 1, mark.column + 1
+    else:  # a character that YAML does not allow, at a byte of the text
+        line, column = _end_of(text.encode()[: getattr(error, "position", 0)].decode(errors="ignore"))
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     context = getattr(error, "context", None) or ""
     if "another document" in said:

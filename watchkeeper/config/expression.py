@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cel_expr_python import cel
 
+from watchkeeper.config.celnumbers import NO_OVERLOAD, promote
 from watchkeeper.config.celtokens import Call, Tokens
 from watchkeeper.config.problems import listing, suggest
 from watchkeeper.config.vocabulary import (
@@ -20,16 +21,15 @@ from watchkeeper.config.vocabulary import (
     Parameter,
     ProberKind,
     names_for,
+    parse_window_ms,
 )
 from watchkeeper.domain.probe import FactType
 from watchkeeper.domain.rule import Scope
-from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.domain.window import DURATION, Unanswerable
 
 MAX_LENGTH: Final = 4000
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERROR|\Z| \[[A-Z_]+\]\Z)", re.DOTALL)
-_NO_OVERLOAD = re.compile(r"found no matching overload for '(.+?)' applied to '\((.*)\)'")
 _UNDECLARED = re.compile(r"undeclared reference to '(.+?)'")
 _TYPES: Final = {
     Kind.TEXT: cel.Type.STRING,
@@ -47,7 +47,8 @@ _WORDS: Final = {
     "google.protobuf.Timestamp": "time",
     "google.protobuf.Duration": "duration",
 }
-_HAS = "p"  # stands for `has(values.x)`, written `p("values.x")`: as long as what it replaces
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HAS = "p"  # stands for `has(values.x)`, written `p("values.x")`
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,12 @@ class CompiledCondition:
         for name, get in self._variables:
             value = get(scope)
             if value is not None:
-                data[name] = value
+                data[name] = _encodable(value) if type(value) is str else value
         self._current[0] = scope
-        answer = self._expression.eval(data=data).value()
+        try:
+            answer = self._expression.eval(data=data).value()
+        except RuntimeError as error:  # such as a budget of iterations that is exceeded
+            raise Unanswerable(_plain_error(str(error))) from None
         if answer is True or answer is False:
             return bool(answer)
         raise Unanswerable(_plain_error(str(answer)))
@@ -113,11 +117,13 @@ class Compiler:
         """
         if len(text) > MAX_LENGTH:
             raise ExpressionError([Mistake(0, f"is longer than {MAX_LENGTH} characters")])
+        if (broken := _SURROGATE.search(text)) is not None:
+            raise ExpressionError([Mistake(broken.start(), "holds half of a surrogate pair, which is no character")])
         tokens = Tokens(text)
         spans, mistakes = self._check_calls(tokens)
+        mistakes += self._replace_has(tokens)
         if mistakes:
             raise ExpressionError(mistakes)
-        self._replace_has(tokens)
         expression = self._compile_with_doubles(tokens)
         if (result := expression.return_type()) not in (cel.Type.BOOL, cel.Type.DYN):
             found = _WORDS.get(str(result.name()).lower(), str(result.name()).lower())
@@ -152,6 +158,8 @@ class Compiler:
         for call in tokens.calls():
             function = FUNCTIONS.get(call.name.text)
             if function is None:
+                if call.name.text == _HAS:
+                    mistakes.append(Mistake(call.name.at, self._explain_undeclared(_HAS)))
                 continue
             wrong = list(self._check_call(tokens, call, function))
             mistakes += wrong
@@ -180,7 +188,7 @@ class Compiler:
         prober = self._prober
         if parameter is Parameter.WINDOW:
             try:
-                parse_duration_ms(literal)
+                parse_window_ms(literal)
             except ValueError as error:
                 return str(error)
         if parameter is Parameter.SERIES and literal not in (known := [*prober.values, DURATION]):
@@ -195,27 +203,33 @@ class Compiler:
                 return f"the {prober.name} prober produces no time {literal!r}{suggest(literal, times)}: {has}"
         return None
 
-    @staticmethod
-    def _replace_has(tokens: Tokens) -> None:
+    def _replace_has(self, tokens: Tokens) -> Iterator[Mistake]:
         """`has(values.x)` asks CEL about a field; our names are flat, so it becomes a call with the name."""
         items = tokens.items
-        for index in range(len(items) - 5):
-            six = items[index : index + 6]
-            texts = [token.text for token in six]
+        solid = [index for index, token in enumerate(items) if token.kind != "space"]
+        for place in range(len(solid) - 5):
+            six = solid[place : place + 6]
+            texts = [items[index].text for index in six]
             if texts[:2] == ["has", "("] and texts[2] in ("values", "facts") and texts[3] + texts[5] == ".)":
-                items[index] = _with(six[0], "name", _HAS)
-                items[index + 2] = _with(six[2], "string", f'"{texts[2]}.{texts[4]}"')
-                items[index + 3] = _with(six[3], "space", "")
-                items[index + 4] = _with(six[4], "space", "")
+                name = f"{texts[2]}.{texts[4]}"
+                if name not in self._names:
+                    yield Mistake(items[six[4]].at, self._explain_undeclared(name))
+                for index, kind, text in zip(
+                    six,
+                    ("name", "operator", "string", "space", "space"),
+                    (_HAS, "(", f'"{name}"', "", ""),
+                    strict=False,
+                ):
+                    items[index] = _with(items[index], kind, text)
 
     def _compile_with_doubles(self, tokens: Tokens) -> Any:
-        """Compiles, turning a whole-number literal into one with decimals where only that is missing."""
+        """Compiles, turning whole-number literals into ones with decimals where only that is missing."""
         while True:
             try:
                 return self._env.compile(tokens.render())
             except RuntimeError as error:
                 found = [one for one in _ERROR.findall(str(error)) if "*error*" not in one[2]]
-                if not any(_promote(tokens, *one) for one in found):
+                if not any([promote(tokens, *one) for one in found]):  # noqa: C419  # all of them, at once
                     mistakes = [self._explain(tokens, *one) for one in found]
                     raise ExpressionError(mistakes or [_general_mistake(str(error))]) from None
 
@@ -232,10 +246,12 @@ class Compiler:
             at = tokens.items[index].at
         if undeclared := _UNDECLARED.search(said):
             return Mistake(at, self._explain_undeclared(undeclared[1]))
-        if overload := _NO_OVERLOAD.search(said):
-            operator = overload[1].strip("_").replace("?_:", "? :")
+        if overload := NO_OVERLOAD.search(said):
+            operator = overload[1].strip("_@").replace("?_:", "? :")
             kinds = " and ".join(_WORDS.get(kind, kind) for kind in overload[2].split(", "))
-            return Mistake(at, f"{operator!r} can not be applied to {kinds}")
+            mixed = {"double", "int"} == set(overload[2].split(", "))
+            hint = ": write double(…) around the whole number" if mixed else ""
+            return Mistake(at, f"{operator!r} can not be applied to {kinds}{hint}")
         if "recursion" in said:
             return _general_mistake(said)
         if said.startswith("Syntax error"):
@@ -252,6 +268,8 @@ class Compiler:
             has = f"it has {listing(known)}" if known else "it has none"
             what = group.rstrip("s")
             return f"the {self._prober.name} prober produces no {what} {rest!r}{suggest(rest, known)}: {has}"
+        if (function := FUNCTIONS.get(name)) is not None:
+            return f"{name} is a function: {function.signature(name)}"
         known = [*self._names, *FUNCTIONS]
         return f"there is no {name!r} here{suggest(name, known)}: there is {listing(known, 40)}"
 
@@ -278,7 +296,7 @@ def _asked(tokens: Tokens, call: Call, function: Function) -> Iterator[tuple[str
         if parameter is Parameter.SERIES:
             series = literal
         elif parameter is Parameter.WINDOW and literal is not None:
-            span = parse_duration_ms(literal)
+            span = parse_window_ms(literal)
     if series is not None:
         yield series, span
 
@@ -290,30 +308,15 @@ def _mentions(tokens: Tokens, name: str) -> bool:
     return any(solid[at : at + len(wanted)] == wanted for at in range(len(solid)))
 
 
-def _promote(tokens: Tokens, line: str, column: str, said: str) -> bool:
-    """Turns the whole-number literal that an operator stumbled over into one with decimals."""
-    overload = _NO_OVERLOAD.search(said)
-    index = tokens.index_at(int(line), int(column))
-    if overload is None or index is None or not overload[1].startswith("_"):
-        return False
-    kinds = overload[2].split(", ")[-2:]
-    if kinds == ["double", "int"]:
-        candidates = range(index + 1, len(tokens.items))
-    elif kinds == ["int", "double"]:
-        candidates = range(index - 1, -1, -1)
-    else:
-        return False
-    for candidate in candidates:
-        if tokens.items[candidate].kind == "int":
-            tokens.items[candidate] = tokens.items[candidate].as_double()
-            return True
-    return False
-
-
 def _general_mistake(said: str) -> Mistake:
     if "recursion" in said:
         return Mistake(0, "is nested too deeply")
     return Mistake(0, f"is not valid: {said.splitlines()[0]}")
+
+
+def _encodable(text: str) -> str:
+    """Text of a target's may hold half surrogates (file names do), which CEL can not take."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _plain_error(said: str) -> str:
@@ -321,4 +324,4 @@ def _plain_error(said: str) -> str:
     text = said.strip("'\"")
     if missing := re.search(r'No value with name "(.+?)" found', text):
         return f"the sample has no {missing[1]}"
-    return re.sub(r"^[A-Z_]+: ", "", text)
+    return re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", text)

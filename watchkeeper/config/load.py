@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from watchkeeper.config.document import Document, Path_
-from watchkeeper.config.models import DaemonFile, Log, ServiceFile, ServiceModel
+from watchkeeper.config.models import DaemonFile, Itsm, Log, ServiceFile, ServiceModel
 from watchkeeper.config.probes import ProbeReader
 from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
-from watchkeeper.config.rules import RuleReader
-from watchkeeper.config.validation import validate
+from watchkeeper.config.rules import Known, RuleReader
+from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.domain.service import Objectives, Service
 from watchkeeper.domain.watch import Plan
@@ -20,6 +20,8 @@ from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import Address, Secret
 
 LOCAL_DESK = "desk"
+
+_SECRET_PARAMETERS = ("password", "sslpassword")
 
 
 class BackendKind(Protocol):
@@ -77,26 +79,24 @@ class _Loader:
         self._catalogue = catalogue
         self._problems: list[Problem] = []
         self._files: list[Path] = []
+        self._unread: set[str] = set()  # under which keys files are named that can not be read
 
     def load(self, path: Path) -> Config:
         document = Document(path)
         self._files.append(path)
         daemon = validate(DaemonFile, document.data, document, problems=self._problems)
         if daemon is None:
-            raise ConfigError(self._problems)
+            daemon = _what_is_right(document)
         backends, default = self._backends(document, daemon)
         services = self._services(document, daemon)
-        probes = ProbeReader(self._catalogue.find_prober, self._catalogue.prober_names, services, self._problems)
-        for file in self._documents(document, "probe_files", daemon.probe_files):
-            probes.read(file)
-        rules = RuleReader(
-            self._catalogue.find_prober,
-            self._catalogue.prober_names,
-            probes.probes,
-            services,
-            backends,
-            self._problems,
+        probes = self._probes(document, daemon, services)
+        known = Known(
+            None if "service_files" in self._unread else services,
+            None if "probe_files" in self._unread else probes.ids,
+            list(daemon.itsm.backends) or list(backends),
         )
+        finders = self._catalogue.find_prober, self._catalogue.prober_names
+        rules = RuleReader(*finders, probes.probes, known, self._problems)
         for file in self._documents(document, "rule_files", daemon.rule_files):
             rules.read(file)
         state = self._state(document, daemon.state)
@@ -109,42 +109,53 @@ class _Loader:
             log=daemon.log,
             backends=backends,
             plan=Plan(services, probes.probes, rules.rules, default),
-            files=tuple(self._files),
+            files=tuple(dict.fromkeys(self._files)),
         )
+
+    def _probes(self, document: Document, daemon: DaemonFile, services: Mapping[str, Service]) -> ProbeReader:
+        known = None if "service_files" in self._unread else services
+        probes = ProbeReader(self._catalogue.find_prober, self._catalogue.prober_names, known, self._problems)
+        for file in self._documents(document, "probe_files", daemon.probe_files):
+            probes.read(file)
+        return probes
 
     def _documents(self, document: Document, key: str, patterns: tuple[str, ...]) -> Iterator[Document]:
         """The files that a list of paths and globs names, each once; those that can not be read are problems."""
+        read: set[Path] = set()
         for index, pattern in enumerate(patterns):
-            found = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]
-            if not found:
-                message = f"no file matches {pattern}"
-                self._problems.append(document.problem((key, index), message))
-            for name in found:
-                path = Path(name)
-                if path in self._files:
+            names = _matching(pattern, document.path.parent)
+            if not names:
+                self._problems.append(document.problem((key, index), f"no file matches {pattern}"))
+                self._unread.add(key)
+            for path in map(Path, names):
+                if path in read:
                     continue
+                read.add(path)
                 self._files.append(path)
-                if not has_magic(pattern) and not path.exists():
-                    self._problems.append(document.problem((key, index), f"there is no file {path}"))
-                    continue
                 try:
                     yield Document(path)
                 except ConfigError as error:
                     self._problems.extend(error.problems)
+                    self._unread.add(key)
 
     def _state(self, document: Document, state: str | Secret) -> str | Secret:
         if isinstance(state, Secret):
             return state
-        parts = urlsplit(state)
-        if parts.password is not None:
+        try:
+            parts = urlsplit(state)
+        except ValueError:
+            parts = urlsplit("")
+        named = {name.lower() for name, _ in parse_qsl(parts.query)}
+        if parts.password is not None or not named.isdisjoint(_SECRET_PARAMETERS):
             message = "a secret does not stand in the file: give the whole URL as {env: NAME} or {file: PATH}"
             self._problems.append(document.problem(("state",), message))
-        if parts.scheme == "sqlite" and state.startswith("sqlite:///") and len(state) > len("sqlite:///"):
+        elif parts.scheme == "sqlite" and state.startswith("sqlite:///") and len(state) > len("sqlite:///"):
             file = document.path.parent / state.removeprefix("sqlite:///")
             return f"sqlite:///{file.absolute()}"
-        if parts.scheme == "postgresql" and parts.path.strip("/"):
-            return state
-        self._problems.append(document.problem(("state",), "accepted is sqlite:///FILE or postgresql://HOST/NAME"))
+        elif parts.scheme != "postgresql" or not parts.path.strip("/"):
+            self._problems.append(
+                document.problem(("state",), "accepted is sqlite:///FILE or postgresql://HOST/NAME")
+            )
         return state
 
     def _backends(self, document: Document, daemon: DaemonFile) -> tuple[dict[str, Backend], str]:
@@ -158,10 +169,11 @@ class _Loader:
             backends[LOCAL_DESK] = Backend(LOCAL_DESK, "local", options)
         default = daemon.itsm.default
         if default is None and len(daemon.itsm.backends) > 1:
-            message = f"must say which of {listing(backends)} is the default"
+            message = f"must say which of {listing(daemon.itsm.backends)} is the default"
             self._problems.append(document.problem(("itsm",), message))
-        if default is not None and default not in daemon.itsm.backends and default not in backends:
-            message = f"there is no backend {default!r}{suggest(default, backends)}; there is {listing(backends)}"
+        if default is not None and default not in {**daemon.itsm.backends, **backends}:
+            known = list(daemon.itsm.backends) or list(backends)
+            message = f"there is no backend {default!r}{suggest(default, known)}; there is {listing(known)}"
             self._problems.append(document.problem(("itsm", "default"), message))
         return backends, default or next(iter(backends), LOCAL_DESK)
 
@@ -185,11 +197,9 @@ class _Loader:
     def _services(self, document: Document, daemon: DaemonFile) -> dict[str, Service]:
         services: dict[str, Service] = {}
         sources = [(document, daemon.services)]
-        sources += [
-            (file, model.services)
-            for file in self._documents(document, "service_files", daemon.service_files)
-            if (model := validate(ServiceFile, file.data, file, problems=self._problems)) is not None
-        ]
+        for file in self._documents(document, "service_files", daemon.service_files):
+            model = validate(ServiceFile, file.data, file, problems=self._problems)
+            sources.append((file, _right_services(file) if model is None else model.services))
         for source, models in sources:
             for name, one in models.items():
                 if name in services:
@@ -208,6 +218,29 @@ class _Loader:
             if other not in services:
                 message = f"there is no service {other!r}{suggest(other, services)}"
                 self._problems.append(document.problem(("services", name, "depends_on", index), message))
+
+
+def _what_is_right(document: Document) -> DaemonFile:
+    """What can be read on with of a daemon's file that has problems, so that all problems show in one run."""
+    daemon = validate_right(DaemonFile, document.data, document, probe_files=[])
+    itsm = validate_right(Itsm, document.data.get("itsm"), document)
+    return daemon.model_copy(update={"itsm": itsm, "services": _right_services(document)})
+
+
+def _right_services(document: Document) -> dict[str, ServiceModel]:
+    services = document.data.get("services")
+    if not isinstance(services, dict):
+        return {}
+    return {name: validate_right(ServiceModel, body, document) for name, body in services.items()}
+
+
+def _matching(pattern: str, base: Path) -> list[str]:
+    """The files of a path or glob. The folder of the file that names it is no pattern, whatever its name."""
+    folder = f"{base.absolute()}/"
+    if not has_magic(relative := pattern.removeprefix(folder)):
+        return [pattern] if Path(pattern).exists() else []
+    start = escape(folder) if relative != pattern else ""
+    return sorted(glob(start + relative, recursive=True))
 
 
 def _service(name: str, model: ServiceModel) -> Service:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.rule import Level, Severity
@@ -17,7 +17,7 @@ from watchkeeper.schema.fields import (
     LocalPath,
     PositiveDurationMs,
     RatioPpm,
-    SecretRef,
+    TextOrSecret,
     TimeZone,
 )
 
@@ -91,7 +91,7 @@ class ServiceModel(Model):
 
 
 DatabaseUrl = Annotated[
-    str | SecretRef,
+    TextOrSecret,
     WithJsonSchema(
         {
             "type": ["string", "object"],
@@ -129,18 +129,35 @@ class ProbeDefaults(Model):
     """What probes of this file have unless they say otherwise."""
 
     service: Identifier | None = None
+    """The service whose health they tell."""
     every: PositiveDurationMs | None = None
+    """How often it runs: `30s`, `5m`, `1h30m`. Every minute if neither this nor `cron` is set."""
     cron: CronExpression | None = None
+    """When it runs, as five fields: minute hour day month weekday, such as `30 6 * * mon-fri`."""
     timezone: TimeZone | None = None
+    """Of `cron`: a name such as Europe/Berlin; UTC if this is not set."""
     timeout: PositiveDurationMs | None = None
+    """How long a run may take, at most as long as `every`. Ten seconds if this is not set."""
     labels: Labels = Field(default_factory=dict)
+    """What rules can match and group by."""
     category: Category | None = None
+    """What it is about; each prober has its own if this is not set."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:
         if self.every is not None and self.cron is not None:
             raise ValueError("every and cron are both set: a probe has one of them")
         return self
+
+
+def _text_or_whole_number(value: Any) -> str | int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a text or a whole number")
+    return value
+
+
+EachValue = Annotated[str | int, BeforeValidator(_text_or_whole_number)]
+Each = dict[LabelName, Annotated[list[EachValue], Field(min_length=1)]]
 
 
 class ProbeCommon(ProbeDefaults):
@@ -152,7 +169,7 @@ class ProbeCommon(ProbeDefaults):
     """Its type."""
     service: Identifier
     """The service whose health it tells."""
-    each: dict[LabelName, Annotated[list[str | int], Field(min_length=1)]] | None = None
+    each: Each | None = None
     """Makes one probe of each combination: `{name}` in any text is replaced."""
 
 
@@ -204,8 +221,10 @@ class RuleModel(Model):
 
 
 class RuleGroup(Model):
+    """`rules` are read one by one, each as a `RuleModel`: a mistake in one does not hide those in others."""
+
     name: Identifier
-    rules: list[RuleModel]
+    rules: list[dict[str, Any]]
 
 
 class RuleFile(Model):

@@ -1,17 +1,21 @@
 """Probe files into probes: defaults, expansion of `each`, and each prober's own keys."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from watchkeeper.config.document import Document, Path_
-from watchkeeper.config.models import ProbeCommon, ProbeDefaults, ProbeFile
+from watchkeeper.config.models import Each, ProbeCommon, ProbeDefaults, ProbeFile
 from watchkeeper.config.problems import Problem, listing, suggest
-from watchkeeper.config.validation import validate
+from watchkeeper.config.validation import right_part, validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.domain.probe import Cron, Every, Probe
+from watchkeeper.domain.units import format_duration_ms
 
 FindProber = Callable[[str], ProberKind]
 """The prober of a name; raises KeyError."""
@@ -20,6 +24,7 @@ DEFAULT_EVERY_MS: Final = 60_000
 DEFAULT_TIMEOUT_MS: Final = 10_000
 MAX_COMBINATIONS: Final = 100_000
 
+_EACH: Final = TypeAdapter(Each)
 _COMMON: Final = frozenset(ProbeCommon.model_fields)
 
 
@@ -29,7 +34,8 @@ class ProbeReader:
 
     find_prober: FindProber
     prober_names: tuple[str, ...]
-    services: Mapping[str, Any]
+    services: Mapping[str, Any] | None
+    """`None`: not all could be read."""
     problems: list[Problem]
     probes: dict[str, Probe] = field(default_factory=dict)
     _places: dict[str, Problem] = field(default_factory=dict)
@@ -37,46 +43,86 @@ class ProbeReader:
     def read(self, document: Document) -> None:
         """Adds the probes of a file."""
         file = validate(ProbeFile, document.data, document, problems=self.problems)
-        if file is None:
-            return
-        defaults = document.data.get("defaults") or {}
+        if file is None:  # its probes may have problems of their own
+            file = validate_right(ProbeFile, document.data, document, probes=[])
+            defaults = right_part(ProbeDefaults, document.data.get("defaults"), document)
+        else:
+            defaults = document.data.get("defaults", {})
         for index, raw in enumerate(file.probes):
             path: Path_ = ("probes", index)
             for expanded in self._expand(document, path, raw):
-                self._read_one(document, path, _with_defaults(defaults, expanded), file.defaults)
+                self._read_one(document, path, expanded, defaults)
+
+    @property
+    def ids(self) -> Collection[str]:
+        """Of all probes, those with problems too."""
+        return self._places.keys()
 
     def _expand(self, document: Document, path: Path_, raw: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        lists = raw.get("each")
-        if not isinstance(lists, dict) or not all(isinstance(values, list) and values for values in lists.values()):
+        try:
+            lists = _EACH.validate_python(raw.get("each"))
+        except ValidationError:
             yield raw  # what is wrong with it is said by the model
             return
-        total = 1
-        for values in lists.values():
-            total *= len(values)
+        total = prod(map(len, lists.values()))
         if total > MAX_COMBINATIONS:
             message = f"makes {total} probes; accepted are up to {MAX_COMBINATIONS}"
             self.problems.append(document.problem((*path, "each"), message))
             return
-        if total > 1 and not any("{" + str(name) + "}" in str(raw.get("id")) for name in lists):
-            message = f"must hold {{{next(iter(lists))}}}, or the probes that `each` makes have one id"
-            self.problems.append(document.problem((*path, "id"), message))
-            return
+        for name, values in lists.items():
+            if len(values) > 1 and isinstance(raw.get("id"), str) and f"{{{name}}}" not in raw["id"]:
+                message = f"must hold {{{name}}}, or several of the probes that `each` makes have one id"
+                self.problems.append(document.problem((*path, "id"), message))
+                return
         body = {key: value for key, value in raw.items() if key != "each"}
         for combination in product(*lists.values()):
-            names = {str(name): str(value) for name, value in zip(lists, combination, strict=True)}
+            names = {name: str(value) for name, value in zip(lists, combination, strict=True)}
             yield _substitute(body, names)
 
-    def _read_one(self, document: Document, path: Path_, raw: dict[str, Any], defaults: ProbeDefaults) -> None:
-        name = raw.get("prober")
-        kind = self._kind(document, path, name)
+    def _read_one(self, document: Document, path: Path_, own: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+        raw = _with_defaults(defaults, own)
+        is_new = self._note_id(document, path, raw.get("id"))
+        kind = self._kind(document, path, raw.get("prober"))
         common_data = {key: value for key, value in raw.items() if key in _COMMON}
         common = validate(ProbeCommon, common_data, document, path, problems=self.problems)
+        if common is not None:
+            self._check_service(document, path, common.service, own)
         if kind is None:
             return
         own_data = {key: value for key, value in raw.items() if key not in _COMMON}
         options = validate(kind.options, own_data, document, path, known=_COMMON, problems=self.problems)
-        if common is not None and options is not None:
-            self._add(document, path, common, kind, options, defaults)
+        if common is None:
+            return
+        schedule, timeout_ms = self._schedule(document, path, common, own)
+        if is_new and options is not None:
+            self.probes[common.id] = Probe(
+                id=common.id,
+                prober=kind.name,
+                service=common.service,
+                category=common.category or kind.category,
+                schedule=schedule,
+                timeout_ms=timeout_ms,
+                options=options,
+                labels=common.labels,
+            )
+
+    def _note_id(self, document: Document, path: Path_, name: object) -> bool:
+        """Whether no other probe has the id."""
+        if not isinstance(name, str):
+            return False  # said by the model
+        if (other := self._places.get(name)) is not None:
+            where = f"{other.file}:{other.line}:{other.column}"
+            message = f"the id {name!r} is taken by the probe at {where}"
+            self.problems.append(document.problem((*path, "id"), message))
+            return False
+        self._places[name] = document.problem((*path, "id"), "")
+        return True
+
+    def _check_service(self, document: Document, path: Path_, name: str, own: Mapping[str, Any]) -> None:
+        known = self.services
+        if known is not None and name not in known:
+            message = f"there is no service {name!r}{suggest(name, known)}; there is {listing(known)}"
+            self.problems.append(document.problem(_origin("service", path, own), message))
 
     def _kind(self, document: Document, path: Path_, name: object) -> ProberKind | None:
         if not isinstance(name, str):
@@ -89,54 +135,28 @@ class ProbeReader:
             self.problems.append(document.problem((*path, "prober"), message))
             return None
 
-    def _add(
-        self,
-        document: Document,
-        path: Path_,
-        common: ProbeCommon,
-        kind: ProberKind,
-        options: Any,
-        defaults: ProbeDefaults,
-    ) -> None:
-        if common.service not in self.services:
-            known = list(self.services)
-            message = (
-                f"there is no service {common.service!r}{suggest(common.service, known)}; there is {listing(known)}"
-            )
-            self.problems.append(document.problem((*path, "service"), message))
-        if (other := self._places.get(common.id)) is not None:
-            where = f"{other.file}:{other.line}:{other.column}"
-            self.problems.append(
-                document.problem((*path, "id"), f"the id {common.id!r} is taken by the probe at {where}")
-            )
-            return
-        if common.timezone is not None and common.cron is None and defaults.timezone is None:
-            self.problems.append(document.problem((*path, "timezone"), "belongs to cron, and there is none"))
-        schedule: Every | Cron
+    def _schedule(
+        self, document: Document, path: Path_, common: ProbeCommon, own: Mapping[str, Any]
+    ) -> tuple[Every | Cron, int]:
+        """When the probe runs, and how long a run may take (ms)."""
         if common.cron is not None:
-            schedule = Cron(common.cron, common.timezone or "UTC")
-        else:
-            schedule = Every(DEFAULT_EVERY_MS if common.every is None else common.every)
-        timeout_ms = self._timeout(document, path, common, schedule)
-        self._places[common.id] = document.problem((*path, "id"), "")
-        self.probes[common.id] = Probe(
-            id=common.id,
-            prober=kind.name,
-            service=common.service,
-            category=common.category or kind.category,
-            schedule=schedule,
-            timeout_ms=timeout_ms,
-            options=options,
-            labels=common.labels,
-        )
+            timeout_ms = DEFAULT_TIMEOUT_MS if common.timeout is None else common.timeout
+            return Cron(common.cron, common.timezone or "UTC"), timeout_ms
+        if "timezone" in own:
+            self.problems.append(document.problem((*path, "timezone"), "belongs to cron, and there is none"))
+        every_ms = DEFAULT_EVERY_MS if common.every is None else common.every
+        if common.timeout is None:
+            return Every(every_ms), min(DEFAULT_TIMEOUT_MS, every_ms)
+        if common.timeout > every_ms:
+            every = format_duration_ms(every_ms)
+            message = f"is longer than every ({every}): a run must end before the next begins"
+            self.problems.append(document.problem(_origin("timeout", path, own), message))
+        return Every(every_ms), common.timeout
 
-    def _timeout(self, document: Document, path: Path_, common: ProbeCommon, schedule: Every | Cron) -> int:
-        if isinstance(schedule, Cron):
-            return DEFAULT_TIMEOUT_MS if common.timeout is None else common.timeout
-        if common.timeout is not None and common.timeout > schedule.interval_ms:
-            message = "is longer than every: a run must end before the next begins"
-            self.problems.append(document.problem((*path, "timeout"), message))
-        return min(DEFAULT_TIMEOUT_MS, schedule.interval_ms) if common.timeout is None else common.timeout
+
+def _origin(key: str, path: Path_, own: Mapping[str, Any]) -> Path_:
+    """Where a probe has a value from: itself or the defaults."""
+    return (*path, key) if key in own else ("defaults", key)
 
 
 def _with_defaults(defaults: Mapping[str, Any], raw: dict[str, Any]) -> dict[str, Any]:

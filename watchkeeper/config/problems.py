@@ -17,7 +17,7 @@ class Problem:
 
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {path}{self.message}"
+        return _one_line(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
 
 
 class ConfigError(Exception):
@@ -29,6 +29,13 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def _one_line(text: str) -> str:
+    """Line breaks and control characters, which may come from a file, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
 def suggest(name: object, known: Iterable[str]) -> str:
     """` (did you mean 'every'?)` where one of the known names is close, else nothing."""
     close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
@@ -36,7 +43,7 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:
-    """`a, b, c`; a long list is cut and says so."""
-    ordered = list(names)
+    """`a, b, c`; a long list is cut and says so; an empty one is `none`."""
+    ordered = list(names) or ["none"]
     cut = f" and {len(ordered) - most} more" if len(ordered) > most else ""
     return ", ".join(ordered[:most]) + cut

@@ -1,7 +1,8 @@
 """Rule files into rules: which probes they match, and their conditions compiled for the probers of these."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.expression import CompiledCondition, Compiler, ExpressionError
@@ -21,6 +22,15 @@ from watchkeeper.domain.rule import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that rules may use, those of things with problems too. `None`: not all could be read."""
+
+    services: Collection[str] | None
+    probes: Collection[str] | None
+    backends: Collection[str]
+
+
 @dataclass(slots=True)
 class RuleReader:
     """Reads rule files one after the other; ids are unique over all of them."""
@@ -28,8 +38,7 @@ class RuleReader:
     find_prober: FindProber
     prober_names: tuple[str, ...]
     probes: Mapping[str, Probe]
-    services: Iterable[str]
-    backends: Iterable[str]
+    known: "Known"
     problems: list[Problem]
     rules: dict[str, Rule] = field(default_factory=dict)
     _places: dict[str, Problem] = field(default_factory=dict)
@@ -41,24 +50,23 @@ class RuleReader:
         if file is None:
             return
         for group_index, group in enumerate(file.groups):
-            for index, model in enumerate(group.rules):
-                self._read_one(document, ("groups", group_index, "rules", index), model)
+            for index, raw in enumerate(group.rules):
+                self._read_one(document, ("groups", group_index, "rules", index), raw)
 
-    def _read_one(self, document: Document, path: Path_, model: RuleModel) -> None:
-        if (other := self._places.get(model.id)) is not None:
-            where = f"{other.file}:{other.line}:{other.column}"
-            message = f"the id {model.id!r} is taken by the rule at {where}"
-            self.problems.append(document.problem((*path, "id"), message))
+    def _read_one(self, document: Document, path: Path_, raw: dict[str, Any]) -> None:
+        known = len(self.problems)
+        self._note_id(document, path, raw.get("id"))
+        model = validate(RuleModel, raw, document, path, problems=self.problems)
+        if model is None:
             return
-        self._places[model.id] = document.problem((*path, "id"), "")
         self._check_names(document, path, model)
         match = Match(**model.match.model_dump())
         matched = [probe for probe in self.probes.values() if match(probe)]
         probers = dict.fromkeys(probe.prober for probe in matched)
         self._check_group_by(document, path, model, matched)
         conditions = self._compile(document, path, model, probers)
-        title = self._title(document, path, model)
-        if title is None or conditions is None:
+        title = self._title(document, path, model, probers)
+        if title is None or conditions is None or len(self.problems) > known:
             return
         impact, urgency = IMPACT_AND_URGENCY[model.severity]
         self.rules[model.id] = Rule(
@@ -78,23 +86,34 @@ class RuleReader:
             runbook=model.runbook,
         )
 
+    def _note_id(self, document: Document, path: Path_, name: object) -> None:
+        if not isinstance(name, str):
+            return  # said by the model
+        if (other := self._places.get(name)) is not None:
+            where = f"{other.file}:{other.line}:{other.column}"
+            message = f"the id {name!r} is taken by the rule at {where}"
+            self.problems.append(document.problem((*path, "id"), message))
+        else:
+            self._places[name] = document.problem((*path, "id"), "")
+
     def _check_names(self, document: Document, path: Path_, model: RuleModel) -> None:
         """Names that nothing answers to are mistakes, not rules without effect."""
-        services = list(self.services)
-        backends = list(self.backends)
+        match = model.match
         named = (
-            (("match", "prober"), model.match.prober, self.prober_names, "prober"),
-            (("match", "service"), model.match.service, services, "service"),
-            (("match", "probe"), model.match.probe, list(self.probes), "probe"),
-            (("incident", "backend"), model.incident.backend, backends, "backend"),
+            (("match", "prober"), match.prober, self.prober_names, "prober"),
+            (("match", "service"), match.service, self.known.services, "service"),
+            (("match", "probe"), match.probe, self.known.probes, "probe"),
+            (("incident", "backend"), model.incident.backend, self.known.backends, "backend"),
         )
         for place, name, known, what in named:
             is_glob = name is not None and any(character in name for character in "*?[")
-            if name is not None and not is_glob and name not in known:
-                message = f"there is no {what} {name!r}{suggest(name, known)}; there is {listing(known) or 'none'}"
+            if name is not None and not is_glob and known is not None and name not in known:
+                message = f"there is no {what} {name!r}{suggest(name, known)}; there is {listing(known)}"
                 self.problems.append(document.problem((*path, *place), message))
 
     def _check_group_by(self, document: Document, path: Path_, model: RuleModel, matched: list[Probe]) -> None:
+        if self.known.probes is None or len(self.known.probes) > len(self.probes):
+            return  # a probe that could not be read may have the label
         labels = sorted({label for probe in matched for label in probe.labels})
         known = [*GroupBy, *labels]
         for index, name in enumerate(model.incident.group_by):
@@ -127,9 +146,11 @@ class RuleReader:
             self._compilers[prober] = Compiler(self.find_prober(prober))
         return self._compilers[prober]
 
-    def _title(self, document: Document, path: Path_, model: RuleModel) -> CompiledTemplate | None:
+    def _title(
+        self, document: Document, path: Path_, model: RuleModel, probers: Iterable[str]
+    ) -> CompiledTemplate | None:
         try:
-            return compile_template(model.title)
+            return compile_template(model.title, [self.find_prober(name) for name in probers])
         except TemplateError as error:
             self.problems.append(document.problem((*path, "title"), str(error)))
             return None

@@ -3,8 +3,9 @@
 Only expressions and `{% if %}` are accepted: a template can not loop, include or define anything.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 from jinja2 import Template as JinjaTemplate
@@ -13,13 +14,14 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from watchkeeper.config.problems import listing, suggest
-from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter
+from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, names_for, parse_window_ms
 from watchkeeper.domain.rule import Scope
-from watchkeeper.domain.units import format_duration_ms, format_size, parse_duration_ms
-from watchkeeper.domain.window import Unanswerable
+from watchkeeper.domain.units import format_duration_ms, format_size
+from watchkeeper.domain.window import DURATION, Unanswerable
 
 MAX_LENGTH: Final = 2000
 MAX_RENDERED: Final = 4000
+MAX_DEPTH: Final = 40
 
 _ACCEPTED: Final = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.CondExpr, nodes.Expr, nodes.Helper,
@@ -43,24 +45,59 @@ class _Missing(Undefined):
             raise AttributeError(name)
         return self
 
+    def _still_missing(self, *_: Any) -> Any:
+        return self
+
+    def _no(self, *_: Any) -> Any:
+        return False
+
     __getitem__ = __getattr__
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _still_missing
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __neg__ = _still_missing
+    __lt__ = __le__ = __gt__ = __ge__ = _no
 
 
 def _duration(seconds: object) -> str:
-    return format_duration_ms(float(seconds) * 1000) if isinstance(seconds, int | float) else "?"
+    """Of `time_to`, which may be infinite, too."""
+    if not isinstance(seconds, int | float) or not isfinite(seconds):
+        return "?"
+    return format_duration_ms(float(seconds) * 1000)
 
 
 def _size(count: object) -> str:
-    return format_size(float(count)) if isinstance(count, int | float) else "?"
+    return format_size(float(count)) if isinstance(count, int | float) and isfinite(count) else "?"
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=_Missing, autoescape=False)
+def _replace(text: object, old: str, new: str) -> str:
+    whole = str(text)
+    if len(whole) + whole.count(old) * len(new) > MAX_RENDERED:
+        raise ValueError("replace makes the text too long")
+    return whole.replace(old, new)
+
+
+def _round(number: Any, digits: int = 0) -> object:
+    return number if isinstance(number, Undefined) else round(float(number), digits)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Arithmetic is for numbers: `status * 999999999` and `"%999999999d" % 1` are work without end."""
+
+    intercepted_binops = frozenset(("*", "%"))
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if isinstance(left, Undefined) or isinstance(right, Undefined):
+            return _Missing()
+        if not isinstance(left, int | float) or not isinstance(right, int | float):
+            raise SecurityError(f"{operator} is for numbers")
+        return super().call_binop(context, operator, left, right)
+
+
+def _environment() -> _Environment:
+    environment = _Environment(undefined=_Missing, autoescape=False)
     environment.globals.clear()
-    keep = ("abs", "default", "float", "int", "join", "length", "lower", "replace", "round", "title", "trim",
-            "truncate", "upper")  # fmt: skip
+    keep = ("abs", "default", "float", "int", "length", "lower", "title", "trim", "truncate", "upper")
     environment.filters = {name: environment.filters[name] for name in keep}
-    environment.filters |= {"duration": _duration, "size": _size}
+    environment.filters |= {"duration": _duration, "size": _size, "replace": _replace, "round": _round}
     return environment
 
 
@@ -79,12 +116,15 @@ class CompiledTemplate:
         try:
             text = self._template.render(_context(scope))
         except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
-            return f"{scope.probe.id}: {scope.sample.message or scope.sample.status} (title failed: {error})"
+            text = f"{scope.probe.id}: {scope.sample.message or scope.sample.status} (title failed: {error})"
         return " ".join(text.split())[:MAX_RENDERED]
 
 
-def compile_template(text: str) -> CompiledTemplate:
+def compile_template(text: str, probers: Iterable[ProberKind] = ()) -> CompiledTemplate:
     """The template that a text is.
+
+    Args:
+        probers: whose samples it is for: a value or fact that none of them produces is an error. None: any.
 
     Raises:
         TemplateError: a name, a filter or a statement that there is not, or bad syntax.
@@ -93,26 +133,42 @@ def compile_template(text: str) -> CompiledTemplate:
         raise TemplateError(f"is longer than {MAX_LENGTH} characters")
     try:
         tree = _ENVIRONMENT.parse(text)
-        for node in _walk(tree):
-            _check(node)
-        return CompiledTemplate(text, dict(_asked(tree)), _ENVIRONMENT.from_string(text))
+        produced = [name for prober in probers for name in names_for(prober)]
+        _check_all(tree, produced or None, MAX_DEPTH)
+        return CompiledTemplate(text, dict(_asked(tree, produced)), _ENVIRONMENT.from_string(text))
     except TemplateSyntaxError as error:
         raise TemplateError(f"is no valid template: {error.message}") from None
     except RecursionError:
         raise TemplateError("is nested too deeply") from None
 
 
-def _walk(tree: nodes.Node) -> Iterator[nodes.Node]:
-    yield tree
-    for child in tree.iter_child_nodes():
-        yield from _walk(child)
+def _check_all(node: nodes.Node, produced: Collection[str] | None, depth: int) -> None:
+    if depth == 0:
+        raise TemplateError("is nested too deeply")
+    _check(node)
+    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if isinstance(name, str):
+            _check_name(node.node.name, name, produced)
+    for child in node.iter_child_nodes():
+        if isinstance(node, nodes.Call) and child is node.node:
+            continue  # a function's name; `_asked` checks calls
+        _check_all(child, produced, depth - 1)
 
 
 def _check(node: nodes.Node) -> None:
-    if not isinstance(node, _ACCEPTED) or (isinstance(node, nodes.Pow | nodes.Mul) and _is_huge(node)):
+    if not isinstance(node, _ACCEPTED) or isinstance(node, nodes.Pow | nodes.List | nodes.Tuple | nodes.Dict):
         what = type(node).__name__.lower()
         raise TemplateError(f"{what} is not accepted in a template: accepted are {{{{ … }}}} and {{% if %}}")
-    if isinstance(node, nodes.Name) and node.name not in _ROOTS and node.name not in FUNCTIONS:
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        raise TemplateError("a number is too large")
+    if isinstance(node, nodes.Mul | nodes.Mod) and any(
+        isinstance(side, nodes.Const) and isinstance(side.value, str) for side in (node.left, node.right)
+    ):
+        raise TemplateError(f"{node.operator} is for numbers")
+    if isinstance(node, nodes.Name) and node.name not in _ROOTS:
+        if (function := FUNCTIONS.get(node.name)) is not None:
+            raise TemplateError(f"{node.name} is a function: {function.signature(node.name)}")
         known = sorted({*_ROOTS, *FUNCTIONS})
         raise TemplateError(
             f"there is no {node.name!r} here{suggest(node.name, known)}: there is {listing(known, 40)}"
@@ -122,22 +178,20 @@ def _check(node: nodes.Node) -> None:
         raise TemplateError(
             f"there is no filter {node.name!r}{suggest(node.name, known)}: there is {listing(known, 20)}"
         )
-    if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-        root, name = node.node.name, f"{node.node.name}.{node.attr}"
-        known = [entry for entry in NAMES if entry.startswith(f"{root}.")]
-        if known and name not in known:
-            raise TemplateError(f"there is no {name!r} here{suggest(name, known)}: there is {listing(known)}")
 
 
-def _is_huge(node: nodes.Node) -> bool:
-    """`2 ** 9999999` and `"x" * 10**9` are work without end; dividing and adding are not."""
-    return isinstance(node, nodes.Pow) or any(
-        isinstance(side, nodes.Const) and isinstance(side.value, str)
-        for side in (getattr(node, "left", None), getattr(node, "right", None))
-    )
+def _check_name(root: str, attribute: str, produced: Collection[str] | None) -> None:
+    """Of `service.title` or `values.used_percent`, whether there is such a name."""
+    if root in ("values", "facts") and produced is None:
+        return
+    name = f"{root}.{attribute}"
+    known = [entry for entry in produced or NAMES if entry.startswith(f"{root}.")]
+    if name not in known and (known or root in ("values", "facts")):
+        raise TemplateError(f"there is no {name!r} here{suggest(name, known)}: there is {listing(known)}")
 
 
-def _asked(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+def _asked(tree: nodes.Template, produced: Collection[str]) -> Iterator[tuple[str, int]]:
+    """Which series the calls read, and how far back."""
     spans: dict[str, int] = {}
     for call in tree.find_all(nodes.Call):
         function = FUNCTIONS.get(call.node.name) if isinstance(call.node, nodes.Name) else None
@@ -153,9 +207,13 @@ def _asked(tree: nodes.Template) -> Iterator[tuple[str, int]]:
                 raise TemplateError(f"{call.node.name}: the {parameter} is written as a plain text in quotes")
             if parameter is Parameter.SERIES:
                 series = argument.value
+                if series != DURATION:
+                    _check_name("values", series, produced or None)
+            elif parameter is Parameter.FACT:
+                _check_name("facts", argument.value, produced or None)
             elif parameter is Parameter.WINDOW:
                 try:
-                    span = parse_duration_ms(argument.value)
+                    span = parse_window_ms(argument.value)
                 except ValueError as error:
                     raise TemplateError(str(error)) from None
         if series is not None:

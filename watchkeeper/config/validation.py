@@ -56,6 +56,28 @@ def validate(
         return None
 
 
+def right_part(model: type[Model], data: object, document: Document, **stand_ins: Any) -> dict[str, Any]:
+    """Of a mapping whose problems are known, the keys that are right: what can be read on with.
+
+    Args:
+        stand_ins: values of required keys, for where the mapping's own is wrong.
+    """
+    right = dict(stand_ins)
+    for key, value in data.items() if isinstance(data, dict) else ():
+        try:
+            model.model_validate({**right, key: value}, context={"base": document.path.parent})
+        except ValidationError:
+            continue
+        right[key] = value
+    return right
+
+
+def validate_right(model: type[M], data: object, document: Document, **stand_ins: Any) -> M:
+    """The model of the right part."""
+    right = right_part(model, data, document, **stand_ins)
+    return model.model_validate(right, context={"base": document.path.parent})
+
+
 def _problem(
     model: type[Model], detail: ErrorDetails, document: Document, path: Path_, known: tuple[str, ...]
 ) -> Problem:

@@ -120,6 +120,18 @@ def _span(text: str) -> int:
     return parse_duration_ms(text)
 
 
+def parse_window_ms(text: str) -> int:
+    """The length of a window, or how far ahead a prediction looks.
+
+    Raises:
+        ValueError: no duration, or none at all.
+    """
+    length = parse_duration_ms(text)
+    if length == 0:
+        raise ValueError(f"{text!r} is no time at all: a window must be longer")
+    return length
+
+
 _Aggregate = Callable[[Any], float]
 
 

@@ -15,7 +15,9 @@ def incident_key(rule: Rule, probe: Probe) -> str:
         elif name == GroupBy.SERVICE:
             parts.append(f"service={probe.service}")
         elif name != GroupBy.RULE:
-            parts.append(f"{name}={probe.labels.get(name, '')}")
+            # A slash in a label's value must not look like the beginning of the next part.
+            value = probe.labels.get(name, "").replace("%", "%25").replace("/", "%2F")
+            parts.append(f"{name}={value}")
     return "/".join(parts)
 
 

@@ -11,13 +11,14 @@ from watchkeeper.domain.ticket import Command
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """A probe's status from `at_ms` on, which ends the interval before."""
+    """A probe's status from `at_ms` on, which ends the interval before. `before`: `None` when nothing was known."""
 
     probe_id: str
     service: str
     status: Status
     at_ms: int
     message: str
+    before: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)

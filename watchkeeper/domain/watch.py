@@ -136,21 +136,25 @@ class Watch:
         effects: list[Effect] = [ProbeGone(probe_id, now_ms) for probe_id in before if probe_id not in self.subjects]
         for alert in kept.values():
             if alert.state is not AlertState.INACTIVE:
-                reason = "rule removed" if alert.ref.rule_id not in plan.rules else "probe removed"
+                reason = _why_ended(alert.ref, plan)
                 effects += self._move(alert, alerts.clear(alert, now_ms), None, None, reason)
         return effects
 
     def observe(self, sample: Sample) -> list[Effect]:
-        """What follows from a sample. One of a probe that is no longer watched is passed over."""
+        """What follows from a sample, and before it from clocks that ran out earlier, however late they are served.
+
+        One of a probe that is no longer watched is passed over.
+        """
         subject = self.subjects.get(sample.probe_id)
         if subject is None:
             return []
-        effects: list[Effect] = []
+        effects = self.advance(sample.at_ms - 1)
         subject.sample = sample
-        if sample.status is not subject.status:
+        if (before := subject.status) is not sample.status:
             subject.status, subject.status_since_ms = sample.status, sample.at_ms
+            service = subject.probe.service
             effects.append(
-                StatusChanged(sample.probe_id, subject.probe.service, sample.status, sample.at_ms, sample.message)
+                StatusChanged(sample.probe_id, service, sample.status, sample.at_ms, sample.message, before)
             )
         if subject.window is not EMPTY:
             subject.window.append(sample)
@@ -159,10 +163,10 @@ class Watch:
             verdict = binding.judge(scope)
             if verdict is Verdict.UNKNOWN:
                 self.unanswered_total += 1
-            before = binding.alert
-            for after in alerts.observe(before, binding.rule.hold, verdict, sample.at_ms):
-                effects += self._move(before, after, binding, scope, sample.message)
-                before = after
+            alert = binding.alert
+            for after in alerts.observe(alert, binding.rule.hold, verdict, sample.at_ms):
+                effects += self._move(alert, after, binding, scope, sample.message)
+                alert = after
         return effects
 
     def advance(self, now_ms: int) -> list[Effect]:
@@ -288,6 +292,12 @@ class Watch:
         return Command(
             incident.id, incident.backend, ticket_key(incident.key, incident.opened_ms), kind, payload, at_ms
         )
+
+
+def _why_ended(ref: AlertRef, plan: Plan) -> str:
+    if ref.rule_id not in plan.rules:
+        return "rule removed"
+    return "probe removed" if ref.probe_id not in plan.probes else "the rule no longer looks at the probe"
 
 
 def _spans(subject: Subject) -> dict[str, int]:

@@ -29,7 +29,11 @@ class Points(NamedTuple):
 
 
 class Ring:
-    """Times and values of one series, forgetting what is older than its span. Appending is O(1), amortised."""
+    """Times and values of one series, forgetting what is older than its span. Appending is O(1), amortised.
+
+    Args:
+        span_ms: more than zero.
+    """
 
     __slots__ = ("_head", "_times", "_values", "span_ms")
 

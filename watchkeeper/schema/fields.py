@@ -38,18 +38,39 @@ def _positive(value: int) -> int:
 DurationMs = Annotated[
     int,
     BeforeValidator(_text(parse_duration_ms, DURATION_HELP)),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(ms|[smhdwy]))+$", "description": DURATION_HELP}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+(ms|[smhdwy]))+$",
+            "patternErrorMessage": f"accepted is {DURATION_HELP}",
+            "description": DURATION_HELP,
+        }
+    ),
 ]
 PositiveDurationMs = Annotated[DurationMs, AfterValidator(_positive)]
 SizeBytes = Annotated[
     int,
     BeforeValidator(_text(parse_size_bytes, SIZE_HELP)),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKMGTP]?i?B)$", "description": SIZE_HELP}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d+(\.\d+)?\s*([kKMGTP]?i?B)$",
+            "patternErrorMessage": f"accepted is {SIZE_HELP}",
+            "description": SIZE_HELP,
+        }
+    ),
 ]
 RatioPpm = Annotated[
     int,
     BeforeValidator(_text(parse_ratio_ppm, RATIO_HELP)),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})?\s*%$", "description": RATIO_HELP}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{1,3}(\.\d{1,4})?\s*%$",
+            "patternErrorMessage": f"accepted is {RATIO_HELP}",
+            "description": RATIO_HELP,
+        }
+    ),
 ]
 
 
@@ -67,8 +88,8 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 def _path(text: str, info: ValidationInfo) -> str:
     if not text or "\0" in text:
         raise ValueError("must be a path")
-    base = (info.context or {}).get("base", Path())
-    return str(base / os.path.expanduser(text))
+    base: Path = (info.context or {}).get("base", Path())
+    return os.path.abspath(base / os.path.expanduser(text))  # without asking the disk
 
 
 LocalPath = Annotated[str, AfterValidator(_path)]

@@ -1,0 +1,167 @@
+"""What conditions answer."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.config.folder import DUMP, VOLUME
+from tests.config.scope import NOW_MS, sample, scope
+from watchkeeper.config.expression import Compiler, ExpressionError
+from watchkeeper.config.vocabulary import FUNCTIONS
+from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.domain.rule import Scope
+from watchkeeper.domain.window import Unanswerable
+
+VOLUMES = Compiler(VOLUME)
+DUMPS = Compiler(DUMP)
+NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+
+
+def growing(per_minute: float, minutes: int) -> list[Sample]:
+    """One sample a minute until now, ending at 90 percent."""
+    return [
+        sample(values={"used_percent": 90 - per_minute * back}, at_ms=NOW_MS - back * 60_000, duration_s=float(back))
+        for back in range(minutes, 0, -1)
+    ]
+
+
+def answer(when: str, earlier: list[Sample], **values: float) -> bool:
+    condition = VOLUMES.compile(when)
+    return condition(scope(sample(values=values), condition.spans_ms, earlier))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "up",
+        'status == "up"',
+        "status in ['up', 'down']",
+        "values.used_percent > 90",
+        "90 < values.used_percent",
+        "values.used_percent + 1 > 90 * 1 + 2",
+        "values.used_percent in [95, 96]",
+        "values.used_percent > 90 && duration < 2 && 1 < duration",
+        "values.used_percent > (up ? 90 : 99)",
+        "values.used_percent == 95",
+        "duration > 1 && size(status) > 1",
+        "double(size(status)) < values.used_percent",
+        "has(values.used_percent) && !has(values.free_bytes)",
+        "up || values.free_bytes > 1",
+        "labels.env == 'prod' && has(labels.env) && !has(labels.zone)",
+        "probe.id == 'root' && probe.category == 'capacity' && service.owner == 'team-web'",
+        "now > timestamp('2020-01-01T00:00:00Z')",
+        "[1, 2].all(n, n < 3)",
+        "service.title.startsWith('Web') && service.title.matches('^W')",
+    ],
+)
+def test_a_condition_holds(when: str) -> None:
+    assert answer(when, [], used_percent=95) is True
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ('avg("used_percent", "4m") == 88.5', True),
+        ('min("used_percent", "4m") == 87', True),
+        ('max("used_percent", "1h") == 90', True),
+        ('sum("used_percent", "2m") == 179', True),
+        ('count("used_percent", "5m") == 5', True),
+        ('quantile(0.5, "used_percent", "3m") == 89', True),
+        ('quantile(1, "duration", "3m") > 1', True),
+        ('predict("used_percent", "10m", "1h") > 99.9', True),
+        ('predict("used_percent", "10m", "1h") > 100.1', False),
+        ('time_to("used_percent", 100, "1h") < 601', True),
+        ('time_to("used_percent", 100, "1h") > 599', True),
+        ('rate("used_percent", "5m") * 60 > 0.99', True),
+        ('down_ratio("5m") == 0', True),
+    ],
+)
+def test_functions_look_back_over_the_recent_samples(when: str, expected: bool) -> None:
+    assert answer(when, growing(1, 30), used_percent=90) is expected
+
+
+def test_each_function_is_tried_above() -> None:
+    assert {*FUNCTIONS} - {"age"} == {"avg", "min", "max", "sum", "count", "quantile", "predict", "time_to",
+     "rate", "down_ratio"}  # fmt: skip
+
+
+def test_the_share_of_failures_leaves_out_what_could_not_be_told() -> None:
+    condition = VOLUMES.compile('down_ratio("1h") == 0.5')
+    states = [Status.DOWN, Status.UNKNOWN, Status.DOWN, Status.UNKNOWN, Status.UP]
+    earlier = [sample(state, at_ms=NOW_MS - 1000 + number) for number, state in enumerate(states)]
+    assert condition(scope(sample(), condition.spans_ms, earlier))
+
+
+def test_age_counts_from_a_facts_time() -> None:
+    day_old = scope(sample(facts={"last_backup": NOW - timedelta(hours=25)}))
+    assert DUMPS.compile('age("last_backup") > 24 * 3600').__call__(day_old)
+    assert not DUMPS.compile('age("last_backup") > 26 * 3600').__call__(day_old)
+    assert DUMPS.compile("now - facts.last_backup > duration('24h')").__call__(day_old)
+
+
+def test_a_condition_says_which_series_it_asks_for_and_how_far_back() -> None:
+    when = 'avg("used_percent", "5m") > 1 && max("used_percent", "1h") > 1 || down_ratio("2m") > 0 && up'
+    assert VOLUMES.compile(when).spans_ms == {"used_percent": 3_600_000, "up": 120_000}
+    assert VOLUMES.compile('predict("free_bytes", "24h", "7d") < 0').spans_ms == {"free_bytes": 604_800_000}
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        ("values.used_percent > 90", "the sample has no values.used_percent"),
+        ('avg("used_percent", "5m") > 90', "0 samples of 'used_percent' in the last 5m, 1 needed"),
+        ('rate("used_percent", "5m") > 90', "0 samples of 'used_percent' in the last 5m, 2 needed"),
+        ('quantile(2, "duration", "5m") > 90', "a quantile is between 0 and 1, not 2"),
+        ("labels.zone == 'eu'", 'Key not found in map : "zone'),
+        ("1 / 0 == 1", "divide by zero"),
+        ("status.matches('(')", "invalid regular expression"),
+        ("9223372036854775807 + 1 > 1", "integer overflow"),
+    ],
+)
+def test_what_can_not_be_told_is_no_answer_and_says_why(when: str, why: str) -> None:
+    with pytest.raises(Unanswerable, match="^" + why.replace("(", r"\(")[:30]):
+        answer(when, [])
+
+
+def test_a_condition_without_end_is_given_up() -> None:
+    numbers = str([1] * 400)
+    when = f"{numbers}.all(a, {numbers}.all(b, {numbers}.all(c, c > 0)))"
+    with pytest.raises(Unanswerable, match="budget"):
+        answer(when, [])
+
+
+@pytest.mark.parametrize("value", [1, True, math.nan, math.inf, -math.inf])
+def test_numbers_of_any_kind_do_no_harm(value: float) -> None:
+    assert answer("values.used_percent > 90", [], used_percent=value) is (value > 90)
+
+
+def test_a_number_that_is_too_large_is_no_answer() -> None:
+    with pytest.raises(Unanswerable, match="too large"):
+        answer("values.used_percent > 90", [], used_percent=10**400)
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "half \ud800 pair", "größe"])
+def test_text_of_any_kind_does_no_harm(text: str) -> None:
+    condition = DUMPS.compile("facts.file == message")
+    assert condition(scope(sample(facts={"file": text}, message=text)))
+
+
+def test_a_fact_of_another_type_than_declared_is_no_answer() -> None:
+    with pytest.raises(Unanswerable, match=r"facts\.file"):
+        DUMPS.compile("facts.file == 'x'")(scope(sample(facts={"file": 3})))
+    with pytest.raises(Unanswerable, match="no time"):
+        DUMPS.compile('age("last_backup") > 1')(scope(sample(facts={"last_backup": "x"})))
+
+
+def test_conditions_of_one_compiler_do_not_see_each_others_samples() -> None:
+    first, second = (VOLUMES.compile('avg("used_percent", "5m") > 50') for _ in range(2))
+    high: Scope = scope(sample(values={"used_percent": 90}), first.spans_ms)
+    low: Scope = scope(sample(values={"used_percent": 10}), second.spans_ms)
+    assert [first(high), second(low), first(low), second(high)] == [True, False, False, True]
+
+
+def test_half_of_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="surrogate") as caught:
+        VOLUMES.compile("status == '\ud800'")
+    assert caught.value.mistakes[0].offset == 11
