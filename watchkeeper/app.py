@@ -1,0 +1,346 @@
+"""The composition root: the only place that knows every room. Puts the daemon together, starts and ends it."""
+
+import asyncio
+import os
+import random
+import resource
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import structlog
+from prometheus_client import generate_latest
+
+from watchkeeper import __version__, itsm, probers
+from watchkeeper.config.load import Backend, Catalogue, Config, load
+from watchkeeper.config.problems import ConfigError
+from watchkeeper.domain.probe import Probe, Sample
+from watchkeeper.domain.watch import Watch
+from watchkeeper.engine.delivery import Delivery
+from watchkeeper.engine.evaluation import Evaluation
+from watchkeeper.engine.figures import Figures
+from watchkeeper.engine.pulse import STALE_S, Pulse
+from watchkeeper.engine.recorder import Recorder
+from watchkeeper.engine.runner import Runner
+from watchkeeper.engine.schedule import Schedule
+from watchkeeper.engine.supervision import Supervision
+from watchkeeper.itsm.base import Surroundings, TicketBackend
+from watchkeeper.probers.base import Prober
+from watchkeeper.schema.fields import Secret
+from watchkeeper.store import lock, migrate
+from watchkeeper.store.database import Database
+from watchkeeper.store.desk import StoredDesk
+from watchkeeper.store.record import begin_run, record, remember
+from watchkeeper.web.daemon import Reload
+from watchkeeper.web.exposition import Exposition, Reading
+from watchkeeper.web.pages import make_app
+from watchkeeper.web.server import WebServer, listen
+
+END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
+
+_log = structlog.get_logger("daemon")
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def catalogue() -> Catalogue:
+    """The prober and backend types that there are."""
+    return Catalogue(probers.names(), probers.find, itsm.names(), itsm.find)
+
+
+def load_config(path: Path) -> Config:
+    """The configuration.
+
+    Raises:
+        ConfigError: with everything that is wrong with it.
+    """
+    return load(path, catalogue())
+
+
+def open_database(config: Config) -> Database:
+    """The database of a configuration; not yet migrated, nor even asked.
+
+    Raises:
+        StoreError: it can not be used.
+        SecretUnavailable: its URL is a secret that is not there.
+    """
+    return Database(config.state.reveal() if isinstance(config.state, Secret) else config.state)
+
+
+async def run_daemon(config: Config) -> int:
+    """The daemon, until a signal ends it. Returns the exit status: 0, or 1 when it could not go on.
+
+    Raises:
+        ListenError, StoreError, SecretUnavailable: it could not start.
+    """
+    database = open_database(config)
+    try:
+        with listen(config.listen) as sock:
+            held = lock.acquire(database)
+            try:
+                migrate.upgrade(database)
+                return await Daemon(config, database, sock).run()
+            finally:
+                held.release()
+    finally:
+        database.close()
+
+
+class Daemon:
+    """Everything that runs, wired together. Made on the event loop that it runs on."""
+
+    def __init__(self, config: Config, database: Database, sock: socket.socket) -> None:
+        self._config = config
+        self._database = database
+        self._began = monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        self._exit_status = 0
+        self._reloading = asyncio.Lock()
+        self._figures = Figures(__version__)
+        self._supervision = Supervision(os.environ)
+        self._probers: dict[str, Prober] = {}
+        memory = remember(database)
+        self._run_id = begin_run(
+            database, now_ms(), __version__, [(probe.id, probe.service) for probe in config.plan.probes.values()]
+        )
+        self._watch = Watch(
+            config.plan,
+            open_alerts=memory.alerts,
+            open_incidents=memory.incidents,
+            next_incident_id=memory.next_incident_id,
+        )
+        self._remembered = len(memory.incidents)
+        self._recorder = Recorder(database, self._run_id, self._figures, self._wake_deliveries)
+        self._evaluation = Evaluation(self._watch, now_ms, self._recorder.put, self._figures)
+        self._runner = Runner(now_ms, self._prober, self._evaluation.observe, self._recorder.is_full)
+        self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._figures.scheduler_lag.observe)
+        self._deliveries: dict[str, Delivery] = {}
+        self._pulse = Pulse(database, self._run_id, now_ms)
+        self._exposition = Exposition(self._watch)
+        self._web = WebServer(make_app(self), sock)
+
+    async def run(self) -> int:
+        """Starts everything, waits for the end, ends everything. Returns the exit status."""
+        _raise_descriptor_limit()
+        for number, act in (
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+            (signal.SIGHUP, self._on_hangup),
+        ):
+            self._loop.add_signal_handler(number, act)
+        threading.excepthook = self._on_thread_failure
+        self._loop.set_exception_handler(_on_loop_failure)
+        # What a changed configuration ends, is in the database before anything runs.
+        record(self._database, self._watch.revise(self._config.plan, now_ms()))
+        self._recorder.begin()
+        self._pulse.begin()
+        self._set_deliveries(self._config)
+        self._schedule.begin()
+        self._schedule.revise(self._config.plan.probes)
+        self._web.begin()
+        self._note_reload(successful=True)
+        self._tell_started()
+        feeding = self._loop.create_task(self._supervise())
+        await self._stopped.wait()
+        feeding.cancel()
+        await self._end()
+        return self._exit_status
+
+    def stop(self) -> None:
+        """Ends the daemon. Asked for a second time, at once."""
+        if self._stopped.is_set():
+            os._exit(1)
+        self._stopped.set()
+
+    async def reload(self) -> Reload:
+        """Reads the configuration again. All or nothing."""
+        async with self._reloading:
+            self._supervision.reloading()
+            outcome = await self._reload()
+            self._supervision.ready(outcome.text)
+            return outcome
+
+    def unready(self) -> Sequence[str]:
+        """See `web.daemon.Daemon`."""
+        reasons = []
+        if self._stopped.is_set() or not self._schedule.running:
+            reasons.append("the schedule does not run")
+        if self._pulse.silent_s > STALE_S:
+            reasons.append(f"the database has not answered for {self._pulse.silent_s:.0f} s")
+        if (failing_s := self._recorder.failing_s) is not None:
+            reasons.append(f"the database has refused changes for {failing_s:.0f} s; {self._recorder.waiting} wait")
+        return reasons
+
+    async def metrics(self) -> AsyncIterator[str]:
+        """See `web.daemon.Daemon`. Lets others work between the pieces."""
+        reading = Reading(
+            now_ms=now_ms(),
+            samples=self._runner.samples,
+            missed=self._runner.missed,
+            runs_in_flight=self._runner.in_flight,
+            runs_waiting=self._runner.waiting,
+            effects_waiting=self._recorder.waiting,
+            outbox=self._pulse.depths,
+            backends=self._deliveries,
+        )
+        yield generate_latest(self._figures.registry).decode()
+        for chunk in self._exposition.chunks(reading):
+            yield chunk
+            await asyncio.sleep(0)
+
+    async def _reload(self) -> Reload:
+        try:
+            config = await asyncio.to_thread(load_config, self._config.path)
+            problems = [*_needs_restart(self._config, config)]
+        except ConfigError as error:
+            problems = [str(problem) for problem in error.problems]
+        if problems:
+            self._note_reload(successful=False)
+            for problem in problems:
+                _log.error("config_problem", problem=problem)
+            text = "the configuration was not reloaded: nothing has changed"
+            _log.error("reload_failed", problems=len(problems))
+            return Reload(problems, text)
+        for gone in self._config.plan.probes.keys() - config.plan.probes.keys():
+            self._runner.forget(gone)
+        self._set_deliveries(config)
+        self._evaluation.revise(config.plan)
+        self._schedule.revise(config.plan.probes)
+        self._config = config
+        self._note_reload(successful=True)
+        counts = f"{len(config.plan.probes)} probes, {len(config.plan.rules)} rules"
+        _log.info("reloaded", probes=len(config.plan.probes), rules=len(config.plan.rules))
+        return Reload((), f"reloaded: {counts}")
+
+    def _note_reload(self, *, successful: bool) -> None:
+        self._figures.reload_successful.set(int(successful))
+        if successful:
+            self._figures.reload_success_time.set(now_ms() / 1000)
+
+    def _prober(self, name: str) -> Prober:
+        prober = self._probers.get(name)
+        if prober is None:
+            prober = self._probers[name] = probers.find(name).make(now_ms)
+        return prober
+
+    def _wake_deliveries(self, backends: set[str]) -> None:
+        for name in backends:
+            if (delivery := self._deliveries.get(name)) is not None:
+                delivery.wake()
+
+    def _set_deliveries(self, config: Config) -> None:
+        """Has one delivery for each backend. Those of backends that stay as they are go on."""
+        unchanged = {name for name, backend in config.backends.items() if self._config.backends.get(name) == backend}
+        for name in self._deliveries.keys() - unchanged:
+            self._deliveries.pop(name).end(0)
+        for name, backend in config.backends.items():
+            if name not in self._deliveries:
+                delivery = self._deliveries[name] = self._delivery(backend)
+                delivery.begin()
+
+    def _delivery(self, backend: Backend) -> Delivery:
+        made = _backend(backend, self._database)
+        return Delivery(backend.name, made, self._database, now_ms, random.random, self._figures)
+
+    def _on_hangup(self) -> None:
+        self._hangup = self._loop.create_task(self.reload())
+
+    def _on_thread_failure(self, failure: threading.ExceptHookArgs) -> None:
+        """A thread that died would be missed silently: the daemon ends, and the service manager starts it anew."""
+        name = failure.thread.name if failure.thread else "?"
+        _log.critical("thread_failed", thread=name, exc_info=failure.exc_value)
+        self._exit_status = 1
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+    def _tell_started(self) -> None:
+        plan = self._config.plan
+        _log.info(
+            "started",
+            version=__version__,
+            config=str(self._config.path),
+            state=self._database.name,
+            url=f"http://{self._config.listen}/",
+            probes=len(plan.probes),
+            rules=len(plan.rules),
+            open_incidents=self._remembered,
+            after_s=round(monotonic() - self._began, 3),
+        )
+        self._supervision.ready(f"watching {len(plan.probes)} probes with {len(plan.rules)} rules")
+
+    async def _supervise(self) -> None:
+        """Feeds the service manager's watchdog: from the event loop, and only while the store is not stuck."""
+        every_s = self._supervision.watchdog_s
+        while every_s is not None:
+            if self._schedule.running:
+                self._supervision.alive()
+            await asyncio.sleep(every_s)
+
+    async def _end(self) -> None:
+        _log.info("stopping")
+        self._supervision.stopping()
+        self._schedule.end()
+        self._evaluation.end()
+        await self._runner.end()
+        for prober in self._probers.values():
+            await prober.close()
+        await self._web.end()
+        lost = await asyncio.to_thread(self._recorder.end, END_S / 2)
+        for delivery in self._deliveries.values():
+            await asyncio.to_thread(delivery.end, END_S / 4)
+        await asyncio.to_thread(self._pulse.end, END_S / 4)
+        _log.info("stopped", not_written=lost)
+
+
+def _on_loop_failure(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    _log.error("loop_failure", what=context.get("message"), exc_info=context.get("exception"))
+
+
+def _needs_restart(before: Config, after: Config) -> Sequence[str]:
+    """What a running daemon can not take on."""
+    return [
+        f"{after.path}: {key} has changed, which needs a restart; nothing was reloaded"
+        for key, old, new in (
+            ("state", before.state, after.state),
+            ("web", before.listen, after.listen),
+            ("log", before.log, after.log),
+        )
+        if old != new
+    ]
+
+
+def _raise_descriptor_limit() -> None:
+    """Every run under way holds a socket: takes all the file descriptors that the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def run_probe(probe: Probe) -> Sample:
+    """Performs a probe once."""
+    prober = probers.find(probe.prober).make(now_ms)
+    try:
+        return await prober.run(probe)
+    finally:
+        await prober.close()
+
+
+def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
+    """What each backend's self-test finds, in words."""
+    return {
+        name: [finding.message for finding in _backend(backend, database).check()]
+        for name, backend in config.backends.items()
+    }
+
+
+def _backend(backend: Backend, database: Database) -> TicketBackend:
+    surroundings = Surroundings(now_ms, StoredDesk(database))
+    return itsm.find(backend.type).make(backend.name, backend.options, surroundings)

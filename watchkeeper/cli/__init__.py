@@ -1,1 +1,43 @@
-def main() -> None: ...
+"""The `watchkeeper` command. Each command group is a file, imported when it is called: `--help` is quick."""
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+from watchkeeper import __version__
+
+# The command, its file, and what `--help` says of it.
+COMMANDS: Final = {
+    "run": "Run the daemon in the foreground.",
+    "check": "Check the configuration and say what would run.",
+    "probe": "Run one probe now; show its sample and what the rules say.",
+    "incidents": "List incidents, or show one.",
+    "tickets": "List tickets, or show one.",
+    "db": "Upgrade or back up the database.",
+    "schema": "Print the JSON Schema of the configuration files.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"watchkeeper.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="watchkeeper")
+def main() -> None:
+    """Runs scheduled probes, evaluates rules on them and keeps exactly one ticket per trouble.
+
+    Exit status: 0 fine; 1 what you asked about is wrong; 2 wrong usage; 3 something needed can not be reached.
+    """

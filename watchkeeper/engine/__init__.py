@@ -1,0 +1,1 @@
+"""What runs: the schedule, the runs, evaluation, recording, delivery. Each can be moved by hand, step by step."""

@@ -1,0 +1,1 @@
+"""What the daemon shows over HTTP: metrics, health, and the switch to read the configuration again."""

@@ -1,0 +1,285 @@
+"""Writes the reference pages and JSON Schemas that are made from the code. `--check` says which are out of date."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from watchkeeper.config.jsonschema import schemas
+
+from watchkeeper import itsm, probers
+from watchkeeper.app import catalogue
+from watchkeeper.cli import COMMANDS, main
+from watchkeeper.config import models
+from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
+from watchkeeper.domain.watch import Plan, Watch
+from watchkeeper.engine.figures import Figures
+from watchkeeper.probers.base import ProberKind
+from watchkeeper.schema.base import Model
+from watchkeeper.web.exposition import Exposition, Reading
+
+HERE: Final = Path(__file__).parent
+_NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
+_WORDS: Final = (  # how the pattern of a type begins, and what the type is called
+    (r"^(\d+(ms|[smhdwy]))", "duration"),
+    (r"^\d+(\.\d+)?\s*([kKMGTP]", "size"),
+    (r"^\d{1,3}(\.\d{1,4})?\s*%", "ratio"),
+)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Each generated file below docs/, and its text."""
+    for name, schema in schemas(catalogue()).items():
+        yield f"reference/schema/{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    yield "reference/configuration.md", _configuration()
+    yield "reference/probes.md", _probes()
+    yield "reference/rules.md", _rules()
+    for kind in map(probers.find, probers.names()):
+        yield f"reference/probers/{kind.name}.md", _prober(kind)
+    yield "reference/command-line.md", _command_line()
+    yield "reference/metrics.md", _metrics()
+
+
+def _configuration() -> str:
+    parts = [
+        "# The daemon's file\n\n" + _NOTE,
+        (
+            "`watchkeeper run -c FILE`. Durations are written `30s`, `5m`, `4h`, `1h30m`, sizes `10GiB` or `500MB`, ratios "
+            "`99.9%`. Paths and globs are relative to the file that names them. Secrets never stand in a file: "
+            "`{env: NAME}`, `{file: PATH}` or `{credential: NAME}` (from systemd's credentials directory) say where "
+            "they are kept.\n"
+        ),
+        _table(models.DaemonFile),
+        "\n## web\n\n" + _table(models.Web),
+        "\n## itsm\n\n" + _table(models.Itsm),
+        "\nBackend types:\n\n",
+        *(f"- `{kind.name}`: {kind.summary}.\n" for kind in map(itsm.find, itsm.names())),
+        "\n## services\n\nEach service by its id:\n\n" + _table(models.ServiceModel),
+        "\n### objectives\n\n" + _table(models.Objectives),
+        "\n## log\n\n" + _table(models.Log),
+    ]
+    return "".join(parts)
+
+
+def _probes() -> str:
+    rows = [
+        (f"[`{kind.name}`](probers/{kind.name}.md)", kind.category.value, kind.summary)
+        for kind in map(probers.find, probers.names())
+    ]
+    return "".join(
+        [
+            "# Probe files\n\n" + _NOTE,
+            (
+                "A file has `probes`, a list, and may have `defaults`, which every probe of the file has unless it says "
+                "otherwise (labels add up).\n\n## What every probe has\n\n"
+            ),
+            _table(models.ProbeCommon, leave_out=()),
+            (
+                "\nWithout `every` and `cron` a probe runs every minute. Without `timeout` a run may take ten seconds, or "
+                "as long as its interval if that is shorter.\n\n"
+                "## Many probes from one\n\n`each` makes one probe of each combination of its lists. `{name}` is replaced "
+                "in every text, and must stand in the id:\n\n"
+                '```yaml\nprobes:\n  - id: "shop-{region}"\n    prober: http\n    service: web-shop\n'
+                '    each: {region: [eu, cn]}\n    url: "https://{region}.shop.example.com/health"\n```\n\n'
+                "## Probers\n\n"
+            ),
+            _markdown_table(("prober", "category", "what it does"), rows),
+        ]
+    )
+
+
+def _prober(kind: ProberKind) -> str:
+    parts = [
+        (
+            f"# The {kind.name} prober\n\n{_NOTE}{kind.summary} Its category is {kind.category.value} unless a probe says "
+            "otherwise.\n\n## Keys\n\nBeside [what every probe has](../probes.md):\n\n"
+        ),
+        _table(kind.options),
+    ]
+    for model_name, model in _nested(kind.options):
+        parts.append(f"\n### {model_name}\n\n{_table(model)}")
+    parts.append("\n## Values\n\n")
+    parts.append(_markdown_table(("value", "meaning"), [(f"`{n}`", text) for n, text in kind.values.items()]))
+    if kind.facts:
+        rows = [(f"`{name}`", fact.value, text) for name, (fact, text) in kind.facts.items()]
+        parts.append("\n## Facts\n\n" + _markdown_table(("fact", "type", "meaning"), rows))
+    return "".join(parts)
+
+
+def _rules() -> str:
+    names = [(f"`{name}`", entry.kind.value, entry.meaning) for name, entry in NAMES.items()]
+    functions = [(f"`{entry.signature(name)}`", entry.meaning) for name, entry in FUNCTIONS.items()]
+    return "".join(
+        [
+            "# Rule files\n\n" + _NOTE,
+            "A file has `groups`, each with a `name` and `rules`.\n\n## A rule\n\n",
+            _table(models.RuleModel),
+            "\n### match\n\n" + _table(models.MatchModel),
+            "\n### incident\n\n" + _table(models.IncidentModel),
+            (
+                "\n## Names\n\n`when` is written in CEL, the Common Expression Language; `title` is a Jinja2 template. "
+                "Both know these names, and `values.NAME` and `facts.NAME` for what the prober produces. A name that "
+                "no matched prober produces is an error when the file is read.\n\n"
+            ),
+            _markdown_table(("name", "type", "meaning"), names),
+            (
+                '\n## Functions\n\nOver the probe\'s recent samples. A series is the name of a value or `"duration"`; a '
+                'window is a duration, `"10m"`, and holds what happened after its beginning, up to now. Where there are '
+                "too few samples there is no answer: the alert's clocks stand, and nothing opens or resolves.\n\n"
+            ),
+            _markdown_table(("function", "gives"), functions),
+            (
+                "\nTemplates also have the filters `duration` (of seconds), `size` (of bytes), `round`, `default`, `upper`, "
+                "`lower`, `truncate` and a few more of Jinja2's own.\n"
+            ),
+        ]
+    )
+
+
+def _command_line() -> str:
+    parts = [
+        "# Command line\n\n" + _NOTE,
+        (
+            "Exit status: 0 fine; 1 what you asked about is wrong (invalid configuration, a probe that is not up); 2 wrong "
+            "usage; 3 something needed can not be reached (the database, a port).\n"
+        ),
+    ]
+    top = click.Context(main, info_name="watchkeeper")
+    for name in COMMANDS:
+        command = main.get_command(top, name)
+        assert command is not None
+        parts += _usage(command, click.Context(command, info_name=name, parent=top))
+    return "".join(parts)
+
+
+def _usage(command: click.Command, context: click.Context) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _usage(inner, click.Context(inner, info_name=name, parent=context))
+        return
+    yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+def _metrics() -> str:
+    """From a daemon's own output: what is written down here is what is served."""
+    watch = Watch(Plan({}, {}, {}, "desk"))
+    reading = Reading(0, {}, {}, 0, 0, 0, (), ())
+    text = "".join(Exposition(watch).chunks(reading))
+    families = [
+        (f"`{line.split()[2]}`", line.split(maxsplit=3)[3])
+        for line in text.splitlines()
+        if line.startswith("# HELP ")
+    ]
+    families += [
+        (f"`{found.name}{'_total' if found.type == 'counter' else ''}`", found.documentation)
+        for found in Figures("0").registry.collect()
+        if found.name.startswith("watchkeeper_")
+    ]
+    return (
+        "# Metrics\n\n"
+        + _NOTE
+        + "`GET /metrics`, in Prometheus's text format. Times are seconds, sizes bytes. Metrics "
+        "of a probe have the labels `probe`, `service`, `prober` and `category`; labels never hold what a server "
+        "said. Beside these there are the usual `process_*` and `python_info`.\n\n"
+        + _markdown_table(("metric", "meaning"), sorted(set(families)))
+    )
+
+
+def _nested(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
+    """The models of a model's own mappings, by the key that they stand under."""
+    for name, field in model.model_fields.items():
+        for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(candidate, type) and issubclass(candidate, Model):
+                path = field.alias or name
+                yield path, candidate
+                yield from ((f"{path}.{inner}", found) for inner, found in _nested(candidate))
+
+
+def _table(model: type[Model], leave_out: Iterable[str] = ()) -> str:
+    schema = model.model_json_schema(by_alias=True)
+    required = schema.get("required", ())
+    rows = []
+    for name, entry in schema.get("properties", {}).items():
+        if name not in leave_out:
+            default = "required" if name in required else _default(model, name)
+            rows.append((f"`{name}`", _type(entry, schema), default, entry.get("description", "")))
+    return _markdown_table(("key", "type", "default", "meaning"), rows) if rows else "None.\n"
+
+
+def _default(model: type[Model], name: str) -> str:
+    field = next(f for n, f in model.model_fields.items() if (f.alias or n) == name)
+    value = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    if value is None or value in ("", (), {}, []) or isinstance(value, Model):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{_written(entry=value, schema=model.model_json_schema(by_alias=True)['properties'][name])}`"
+
+
+def _written(entry: Any, schema: dict[str, Any]) -> str:
+    from watchkeeper.domain.units import format_duration_ms, format_size
+
+    kind = _type(schema, {})
+    if kind == "duration":
+        return format_duration_ms(entry)
+    return format_size(entry) if kind == "size" else str(entry)
+
+
+def _type(entry: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "$ref" in entry:
+        return _type(schema.get("$defs", {}).get(entry["$ref"].rpartition("/")[2], {}), schema)
+    if "anyOf" in entry:
+        kinds = dict.fromkeys(_type(one, schema) for one in entry["anyOf"] if one.get("type") != "null")
+        return " or ".join(kinds)
+    if "enum" in entry:
+        return ", ".join(f"`{value}`" for value in entry["enum"])
+    for begin, word in _WORDS:
+        if entry.get("pattern", "").startswith(begin):
+            return word
+    kind = entry.get("type", "anything")
+    if kind == "array":
+        return f"list of {_type(entry.get('items', {}), schema)}"
+    plain = {"string": "text", "object": "mapping", "integer": "whole number", "boolean": "true or false"}
+    kinds = kind if isinstance(kind, list) else [kind]
+    return " or ".join(plain.get(one, one) for one in kinds)
+
+
+def _markdown_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = ["| " + " | ".join(headings) + " |"]
+    lines.append("|" + " --- |" * lines[0].count(" |"))
+    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _write(*, check: bool) -> int:
+    stale = []
+    expected = {HERE / name: text for name, text in pages()}
+    for path, text in expected.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    gone = [path for path in (HERE / "reference/probers").glob("*.md") if path not in expected]
+    for path in gone:
+        if not check:
+            path.unlink()
+    for path in [*stale, *gone]:
+        print(f"{'out of date' if check else 'written'}: {path.relative_to(HERE.parent)}")
+    if check and (stale or gone):
+        print("Run `make docs` and commit what it writes.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_write(check="--check" in sys.argv[1:]))

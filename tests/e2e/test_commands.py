@@ -1,0 +1,143 @@
+"""The command line, as people and scripts use it."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.e2e.daemon import Setup, free_port, run_command
+from tests.e2e.test_restart import DOWN, tcp_probes
+
+
+def with_one_ticket(folder: Path) -> Setup:
+    """A stopped daemon that has opened one ticket."""
+    setup = Setup.of(
+        folder, probes=tcp_probes([free_port()]), rules=DOWN + "        runbook: https://wiki.test/down\n"
+    )
+    with setup.daemon() as daemon:
+        daemon.wait_for("ticket_opened")
+        assert daemon.stop() == 0
+    return setup
+
+
+def test_incidents_are_listed_and_shown_with_their_story(tmp_path: Path) -> None:
+    setup = with_one_ticket(tmp_path)
+    listed = setup.command("incidents").stdout
+    assert listed.splitlines()[0].split() == [
+        "INCIDENT", "STATE", "PRIO", "SERVICE", "OPENED", "LASTED", "TICKET", "TITLE",
+    ]  # fmt: skip
+    assert "INC-1" in listed
+    assert "DESK-1" in listed
+    shown = setup.command("incidents", "inc-1").stdout
+    assert "key       down/probe=port-0" in shown
+    assert "runbook   https://wiki.test/down" in shown
+    assert "Timeline" in shown
+    assert "create" in shown
+    assert "delivered" in shown
+    detail = json.loads(setup.command("incidents", "1", "--json").stdout)
+    assert detail["timeline"][0]["what"] == "opened"
+    assert detail["alerts"] == [{"probe": "port-0", "rule": "down", "firing": True}]
+    assert detail["commands"][0]["state"] == "delivered"
+
+
+def test_lists_can_be_narrowed(tmp_path: Path) -> None:
+    setup = with_one_ticket(tmp_path)
+    assert setup.command("incidents", "--state", "resolved").stdout == "no incidents\n"
+    assert setup.command("incidents", "--service", "other", "--json").stdout == "[]\n"
+    assert setup.command("tickets", "--state", "closed").stdout == "no tickets\n"
+    assert "DESK-1" in setup.command("tickets", "--backend", "desk", "--state", "open").stdout
+
+
+def test_a_ticket_says_what_a_first_responder_needs(tmp_path: Path) -> None:
+    setup = with_one_ticket(tmp_path)
+    said = setup.command("tickets", "DESK-1").stdout
+    for needed in (
+        "connection refused",
+        "Service:  Web (web)",
+        "Since:",
+        "Rule:     down: status == 'down'",
+        "wiki.test",
+    ):
+        assert needed in said
+    ticket = json.loads(setup.command("tickets", "DESK-1", "--json").stdout)
+    assert ticket["description"].startswith("connection refused by 127.0.0.1:")
+    assert ticket["key"].startswith("wk-")
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    setup = with_one_ticket(tmp_path)
+    missing = setup.command("incidents", "INC-99")
+    assert (missing.returncode, missing.stderr) == (1, "there is no incident INC-99\n")
+    assert setup.command("incidents", "twelve").returncode == 2
+    assert setup.command("tickets", "DESK-99").returncode == 1
+    unknown = setup.command("probe", "prot-0")
+    assert unknown.returncode == 1
+    assert "did you mean 'port-0'?" in unknown.stderr
+
+
+def test_reading_makes_no_database(tmp_path: Path) -> None:
+    setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
+    for command in (["incidents"], ["tickets"], ["db", "backup"]):
+        done = setup.command(*command)
+        assert done.returncode == 3
+        assert "there is no database" in done.stderr
+    assert not (tmp_path / "watchkeeper.db").exists()
+
+
+def test_a_probe_can_be_tried_by_hand(tmp_path: Path) -> None:
+    setup = Setup.of(
+        tmp_path,
+        probes=tcp_probes([free_port()]),
+        rules=DOWN + '      - {id: slow, when: \'avg("duration", "5m") > 1\'}\n'
+        '      - {id: often, when: \'rate("duration", "5m") > 1\'}\n',
+    )
+    done = setup.command("probe", "port-0", "--json")
+    assert done.returncode == 1, "a probe that is down is what is wrong"
+    found = json.loads(done.stdout)
+    assert (found["status"], found["facts"]["failure"]) == ("down", "connect")
+    verdicts = {rule["rule"]: rule["verdict"] for rule in found["rules"]}
+    assert verdicts == {"down": "holds", "slow": "does not hold", "often": "unknown"}
+    text = setup.command("probe", "port-0").stdout
+    assert "2 needed" in text
+
+
+def test_check_says_what_would_run(tmp_path: Path) -> None:
+    setup = Setup.example(tmp_path)
+    done = setup.command("check", "--online")
+    assert done.returncode == 0
+    assert "watchkeeper-backup   files   monitoring  every 1s   backup-missing" in done.stdout
+    assert done.stdout.endswith("is valid: 7 probes, 7 rules, 2 services, 1 backend. Tickets go to desk.\n")
+    summary = json.loads(setup.command("check", "--json").stdout)
+    assert next(probe["id"] for probe in summary["probes"]) == "watchkeeper-backup"
+    assert setup.command("check", "--quiet").stdout == ""
+
+
+def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
+    setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
+    assert "was made (schema 0001)" in setup.command("db", "upgrade").stdout
+    assert "is up to date (schema 0001)" in setup.command("db", "upgrade").stdout
+    done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    [copy] = (tmp_path / "elsewhere").iterdir()
+    connection = sqlite3.connect(copy)
+    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0001",)
+    connection.close()
+
+
+def test_schemas_are_printed_and_written(tmp_path: Path) -> None:
+    printed = json.loads(run_command("schema", "rules", folder=tmp_path).stdout)
+    assert "groups" in printed["properties"]
+    assert run_command("schema", "--write", "schemas", folder=tmp_path).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
+        "probes.schema.json",
+        "rules.schema.json",
+        "services.schema.json",
+        "watchkeeper.schema.json",
+    ]
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    done = run_command("--help", folder=tmp_path)
+    assert done.returncode == 0
+    for command in ("run", "check", "probe", "incidents", "tickets", "db", "schema"):
+        assert f"\n  {command}  " in done.stdout
+        assert run_command(command, "--help", folder=tmp_path).returncode == 0

@@ -1,0 +1,218 @@
+"""Samples and clocks go in; what follows is recorded, counted and told."""
+
+from collections.abc import Sequence
+
+import structlog
+from structlog.testing import capture_logs
+
+from tests.engine import made
+from tests.engine.hand_loop import START_MS, hand_loop, on_hand_loop
+from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
+from watchkeeper.domain.probe import Status
+from watchkeeper.domain.rule import Rule
+from watchkeeper.domain.ticket import Command
+from watchkeeper.domain.watch import Watch
+from watchkeeper.engine.evaluation import Evaluation
+from watchkeeper.engine.figures import Figures
+
+
+class Bench:
+    """An evaluation of two probes of a shop, on a loop whose time is moved by hand."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.recorded: list[Sequence[Effect]] = []
+        self.figures = Figures("1.2.3")
+        self.plan = made.plan([made.probe("web"), made.probe("api")], rule)
+        self.evaluation = Evaluation(Watch(self.plan), hand_loop().clock, self.recorded.append, self.figures)
+        self.evaluation.revise(self.plan)
+
+    def observe(self, status: Status, probe_id: str = "web") -> None:
+        self.evaluation.observe(made.sample(probe_id, status, hand_loop().clock()))
+
+    def happened(self) -> list[tuple[float, Happening]]:
+        """What became of incidents, and when, in seconds since the loop began."""
+        effects = [effect for decision in self.recorded for effect in decision]
+        return [
+            ((effect.at_ms - START_MS) / 1000, effect.happening)
+            for effect in effects
+            if isinstance(effect, IncidentChanged)
+        ]
+
+    def count(self, name: str) -> float | None:
+        labels = {"service": "shop", "severity": "major"}
+        return self.figures.registry.get_sample_value(f"watchkeeper_incidents_{name}_total", labels)
+
+
+@on_hand_loop
+async def test_what_follows_from_one_sample_is_recorded_as_one_decision() -> None:
+    on = Bench(made.rule())
+
+    on.observe(Status.DOWN)
+
+    [decision] = on.recorded
+    kinds = [type(effect) for effect in decision]
+    assert kinds == [StatusChanged, AlertChanged, IncidentChanged, Command]
+
+
+@on_hand_loop
+async def test_a_sample_that_changes_nothing_records_nothing() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.UP)
+    on.recorded.clear()
+
+    on.observe(Status.UP)
+
+    assert on.recorded == []
+
+
+@on_hand_loop
+async def test_an_alert_fires_when_its_time_is_over_without_another_sample() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.observe(Status.DOWN)
+
+    await hand_loop().until(59.9)
+    assert on.happened() == []
+    await hand_loop().until(60.1)
+    assert on.happened() == [(60, Happening.OPENED)]
+
+
+@on_hand_loop
+async def test_an_earlier_deadline_takes_the_place_of_a_later_one() -> None:
+    on = Bench(made.rule(for_ms=60_000, keep_firing_for_ms=10_000))
+    on.observe(Status.DOWN, "web")
+    await hand_loop().until(55)
+    on.observe(Status.DOWN, "api")
+    await hand_loop().until(61)
+    on.observe(Status.UP, "web")
+
+    await hand_loop().until(72)
+    assert on.happened() == [(60, Happening.OPENED), (71, Happening.RESOLVED)]
+    await hand_loop().until(116)
+    assert on.happened()[2:] == [(115, Happening.OPENED)]
+
+
+@on_hand_loop
+async def test_a_timer_for_an_alert_that_recovered_does_nothing() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.observe(Status.DOWN)
+    await hand_loop().until(30)
+    on.observe(Status.UP)
+
+    await hand_loop().until(300)
+
+    assert on.happened() == []
+
+
+@on_hand_loop
+async def test_deadlines_are_served_after_the_timer_of_one_that_is_gone() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.observe(Status.DOWN)
+    await hand_loop().until(30)
+    on.observe(Status.UP)
+    await hand_loop().until(40)
+    on.observe(Status.DOWN)
+
+    await hand_loop().until(101)
+
+    assert on.happened() == [(100, Happening.OPENED)]
+
+
+@on_hand_loop
+async def test_incidents_are_counted_when_they_open_and_when_they_are_resolved() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.DOWN, "web")
+    on.observe(Status.DOWN, "api")
+    on.observe(Status.UP, "web")
+    assert (on.count("opened"), on.count("resolved")) == (1, None)
+
+    on.observe(Status.UP, "api")
+
+    assert (on.count("opened"), on.count("resolved")) == (1, 1)
+
+
+@on_hand_loop
+async def test_what_an_operator_wants_to_know_is_logged() -> None:
+    with capture_logs() as logs:
+        on = Bench(made.rule(for_ms=60_000))
+        on.observe(Status.UP)
+        on.observe(Status.DOWN)
+        await hand_loop().until(61)
+        on.observe(Status.UP)
+
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("probe_status_changed", "debug"),
+        ("probe_status_changed", "warning"),
+        ("alert_pending", "info"),
+        ("alert_firing", "info"),
+        ("incident_opened", "warning"),
+        ("probe_status_changed", "info"),
+        ("alert_over", "info"),
+        ("incident_resolved", "info"),
+    ]
+    opened = logs[4]
+    assert (opened["incident"], opened["service"], opened["severity"]) == ("INC-1", "shop", "major")
+    assert opened["title"] == "The shop is down"
+
+
+@on_hand_loop
+async def test_a_log_that_can_not_be_written_costs_no_ticket() -> None:
+    def refuse(*_: object) -> structlog.typing.EventDict:
+        raise OSError("no space left on device")
+
+    on = Bench(made.rule())
+    structlog.configure(processors=[refuse])
+    try:
+        on.observe(Status.DOWN)
+    except OSError:
+        pass
+    finally:
+        structlog.reset_defaults()
+
+    assert on.happened() == [(0, Happening.OPENED)]
+
+
+@on_hand_loop
+async def test_a_removed_probe_ends_its_trouble() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.DOWN)
+
+    on.evaluation.revise(made.plan([made.probe("api")], made.rule()))
+
+    assert [happening for _, happening in on.happened()] == [Happening.OPENED, Happening.RESOLVED]
+
+
+@on_hand_loop
+async def test_no_clock_is_served_after_the_end() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.observe(Status.DOWN, "web")
+    on.evaluation.end()
+
+    await hand_loop().until(300)
+
+    assert on.happened() == []
+
+
+@on_hand_loop
+async def test_no_clock_is_set_after_the_end() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.evaluation.end()
+    on.observe(Status.DOWN)
+
+    await hand_loop().until(300)
+
+    assert on.happened() == []
+
+
+def test_without_a_loop_clocks_are_moved_by_hand() -> None:
+    now_ms, recorded = [made.NOW_MS], list[Sequence[Effect]]()
+    plan = made.plan([made.probe("web")], made.rule(for_ms=60_000))
+    evaluation = Evaluation(Watch(plan), lambda: now_ms[0], recorded.append, Figures("1.2.3"))
+    evaluation.revise(plan)
+    evaluation.observe(made.sample("web", Status.DOWN, now_ms[0]))
+    recorded.clear()
+
+    now_ms[0] += 60_000
+    evaluation.advance()
+
+    [decision] = recorded
+    assert any(isinstance(effect, IncidentChanged) for effect in decision)

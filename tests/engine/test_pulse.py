@@ -1,0 +1,83 @@
+"""The pulse tells the store that the daemon lives, and hears whether the store does."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from tests.engine import made
+from tests.engine.stores import FaultyDatabase, StoreFault
+from watchkeeper.engine.pulse import Pulse
+from watchkeeper.store import tables
+from watchkeeper.store.outbox import OutboxDepth, OutboxState
+from watchkeeper.store.record import begin_run, record
+
+
+class Bench:
+    def __init__(self, database: FaultyDatabase) -> None:
+        self.database = database
+        self.now_ms = made.NOW_MS
+        run_id = begin_run(database, self.now_ms, "1.2.3", ())
+        self.pulse = Pulse(database, run_id, lambda: self.now_ms)
+
+    def signs(self) -> tuple[int, int | None]:
+        """The last sign of life, and when the run stopped."""
+        with self.database.read() as connection:
+            alive, stopped = connection.execute(select(tables.runs.c.alive_ms, tables.runs.c.stopped_ms)).one()
+        return alive, stopped
+
+
+@pytest.fixture
+def on(database: FaultyDatabase) -> Iterator[Bench]:
+    bench = Bench(database)
+    yield bench
+    bench.pulse.end(5)
+
+
+def test_a_beat_is_a_sign_of_life(on: Bench) -> None:
+    on.now_ms += 5_000
+    on.pulse.beat()
+
+    assert on.signs() == (made.NOW_MS + 5_000, None)
+
+
+def test_a_beat_tells_how_deep_the_outbox_is(on: Bench) -> None:
+    incident = made.incident()
+    record(on.database, [made.opened(incident), made.create(incident), made.note(incident, "more")])
+
+    on.pulse.beat()
+
+    assert on.pulse.depths == [OutboxDepth("desk", OutboxState.WAITING, 2, made.NOW_MS)]
+
+
+def test_a_store_that_does_not_answer_is_told_once_and_counts_as_silent(on: Bench) -> None:
+    on.pulse.beat()
+    on.database.faults += [StoreFault.REFUSED] * 2
+    silent_s = on.pulse.silent_s
+    with capture_logs() as logs:
+        on.pulse.beat()
+        on.pulse.beat()
+
+    assert on.pulse.silent_s > silent_s
+    assert [entry["event"] for entry in logs] == ["store_silent"]
+    silent_s = on.pulse.silent_s
+    on.pulse.beat()
+    assert on.pulse.silent_s < silent_s
+
+
+def test_the_end_notes_a_clean_stop(on: Bench) -> None:
+    on.pulse.begin()
+    on.now_ms += 7_000
+
+    on.pulse.end(5)
+
+    assert on.signs() == (made.NOW_MS + 7_000, made.NOW_MS + 7_000)
+
+
+def test_an_end_without_a_store_is_told(on: Bench) -> None:
+    on.database.faults.append(StoreFault.REFUSED)
+    with capture_logs() as logs:
+        on.pulse.end(5)
+
+    assert [entry["event"] for entry in logs] == ["store_failing"]

@@ -1,0 +1,78 @@
+"""Options that several commands share, and how failures end a command."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from watchkeeper.config.load import Config
+    from watchkeeper.store.database import Database
+
+WRONG = 1
+UNREACHABLE = 3
+
+_SYSTEM_CONFIG = Path("/etc/watchkeeper/watchkeeper.yaml")
+
+
+def _default_config() -> Path:
+    here = Path("watchkeeper.yaml")
+    return _SYSTEM_CONFIG if not here.exists() and _SYSTEM_CONFIG.exists() else here
+
+
+config_option: Callable[[Any], Any] = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="WATCHKEEPER_CONFIG",
+    default=_default_config,
+    show_default="watchkeeper.yaml here, or /etc/watchkeeper/watchkeeper.yaml",
+    help="The daemon's configuration file; also from WATCHKEEPER_CONFIG.",
+)
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Ends the command with a message on stderr."""
+    click.echo(message, err=True)
+    sys.exit(status)
+
+
+def read_config(path: Path) -> "Config":
+    """The configuration; ends the command when something is wrong with it."""
+    from watchkeeper.app import load_config
+    from watchkeeper.config.problems import ConfigError
+
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        count = len(error.problems)
+        fail(f"{error}\n{count} problem{'s' if count > 1 else ''} found", WRONG)
+
+
+@contextmanager
+def database_of(config: "Config", *, for_reading: bool = False) -> "Iterator[Database]":
+    """The database of a configuration; ends the command when it can not be used.
+
+    Args:
+        for_reading: it must be there already, with this version's schema.
+    """
+    from watchkeeper.app import open_database
+    from watchkeeper.schema.fields import SecretUnavailable
+    from watchkeeper.store import migrate
+    from watchkeeper.store.database import StoreError
+
+    try:
+        database = open_database(config)
+        try:
+            if for_reading:
+                migrate.require_current(database)
+            yield database
+        finally:
+            database.close()
+    except (StoreError, SecretUnavailable) as error:
+        fail(f"watchkeeper: {error}", UNREACHABLE)

@@ -1,0 +1,186 @@
+"""`watchkeeper incidents`: what is and was wrong, and what became of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
+from watchkeeper.cli._output import print_json, print_table, printable
+from watchkeeper.domain.units import format_duration_ms, format_time
+
+if TYPE_CHECKING:
+    from watchkeeper.store.listing import IncidentDetail, IncidentRow
+
+
+@click.command("incidents")
+@click.argument("number", required=False)
+@config_option
+@json_option
+@click.option("--state", type=click.Choice(["open", "resolved"]), help="Only those in this state.")
+@click.option("--service", help="Only those of this service.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The newest so many.")
+def command(
+    number: str | None, config_path: Path, *, as_json: bool, state: str | None, service: str | None, limit: int
+) -> None:
+    """List incidents, the newest first, or show one by its NUMBER, such as INC-12."""
+    from watchkeeper.domain.incident import IncidentState
+    from watchkeeper.store.listing import list_incidents, show_incident
+
+    wanted = None if number is None else _id_of(number)
+    with database_of(read_config(config_path), for_reading=True) as database:
+        if wanted is None:
+            rows = list_incidents(
+                database, state=None if state is None else IncidentState(state), service=service, limit=limit
+            )
+            _print_list(rows, as_json=as_json)
+            return
+        detail = show_incident(database, wanted)
+    if detail is None:
+        fail(f"there is no incident INC-{wanted}", WRONG)
+    if as_json:
+        print_json(_detail_as_json(detail))
+    else:
+        _print_detail(detail)
+
+
+def _id_of(number: str) -> int:
+    digits = number.upper().removeprefix("INC-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        raise click.BadParameter(f"{number!r} is not an incident's number, such as INC-12", param_hint="NUMBER")
+    return int(digits)
+
+
+def _print_list(rows: "list[IncidentRow]", *, as_json: bool) -> None:
+    if as_json:
+        print_json([_as_json(row) for row in rows])
+        return
+    if not rows:
+        click.echo("no incidents")
+        return
+    print_table(
+        ("INCIDENT", "STATE", "PRIO", "SERVICE", "OPENED", "LASTED", "TICKET", "TITLE"),
+        [
+            (
+                row.number,
+                row.state.value,
+                row.priority,
+                row.service,
+                format_time(row.opened_ms),
+                _lasted(row),
+                row.ticket_number or "waiting",
+                row.title,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _lasted(row: "IncidentRow") -> str:
+    from watchkeeper.app import now_ms
+
+    if row.resolved_ms is None:
+        return f"{format_duration_ms((now_ms() - row.started_ms) // 1000 * 1000)}+"
+    return format_duration_ms(row.resolved_ms - row.started_ms)
+
+
+def _print_detail(detail: "IncidentDetail") -> None:
+    row = detail.incident
+    lines: list[tuple[str, object]] = [
+        ("incident", f"{row.number}  {row.title}"),
+        ("state", row.state.value),
+        ("priority", f"{row.priority} (impact {row.impact}, urgency {row.urgency}, severity {row.severity})"),
+        ("service", row.service),
+        ("rule", row.rule_id),
+        ("key", row.key),
+        ("began", format_time(row.started_ms)),
+        ("opened", format_time(row.opened_ms)),
+        ("resolved", "" if row.resolved_ms is None else format_time(row.resolved_ms)),
+        ("lasted", _lasted(row)),
+        ("ticket", f"{row.ticket_number or 'waiting'} at {row.backend} {row.ticket_url or ''}"),
+        ("runbook", detail.runbook),
+    ]
+    for name, value in lines:
+        if value != "":
+            click.echo(f"{name:<9} {printable(str(value))}".rstrip())
+    click.echo("\nAlerts")
+    print_table(
+        ("PROBE", "RULE", "NOW"),
+        [(one.ref.probe_id, one.ref.rule_id, "firing" if one.firing else "over") for one in detail.alerts],
+    )
+    click.echo("\nTimeline")
+    print_table(
+        ("TIME", "WHAT", "PROBE", "TEXT"),
+        [
+            (format_time(entry.at_ms), entry.happening.value, entry.alert.probe_id, entry.text)
+            for entry in detail.timeline
+        ],
+    )
+    click.echo("\nTicket commands")
+    print_table(
+        ("COMMAND", "STATE", "TRIES", "DECIDED", "DONE", "LAST ERROR"),
+        [
+            (
+                one.kind.value,
+                one.state.value,
+                one.attempts,
+                format_time(one.created_ms),
+                "" if one.done_ms is None else format_time(one.done_ms),
+                one.last_error,
+            )
+            for one in detail.commands
+        ],
+    )
+
+
+def _as_json(row: "IncidentRow") -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "state": row.state,
+        "title": row.title,
+        "service": row.service,
+        "rule": row.rule_id,
+        "key": row.key,
+        "severity": row.severity,
+        "impact": row.impact,
+        "urgency": row.urgency,
+        "priority": row.priority,
+        "started": format_time(row.started_ms),
+        "opened": format_time(row.opened_ms),
+        "resolved": None if row.resolved_ms is None else format_time(row.resolved_ms),
+        "backend": row.backend,
+        "ticket": row.ticket_number,
+        "ticket_state": row.ticket_state,
+        "ticket_url": row.ticket_url,
+    }
+
+
+def _detail_as_json(detail: "IncidentDetail") -> dict[str, Any]:
+    return {
+        **_as_json(detail.incident),
+        "runbook": detail.runbook,
+        "alerts": [
+            {"probe": one.ref.probe_id, "rule": one.ref.rule_id, "firing": one.firing} for one in detail.alerts
+        ],
+        "timeline": [
+            {
+                "time": format_time(entry.at_ms),
+                "what": entry.happening,
+                "probe": entry.alert.probe_id,
+                "rule": entry.alert.rule_id,
+                "text": entry.text,
+            }
+            for entry in detail.timeline
+        ],
+        "commands": [
+            {
+                "command": one.kind,
+                "state": one.state,
+                "attempts": one.attempts,
+                "created": format_time(one.created_ms),
+                "done": None if one.done_ms is None else format_time(one.done_ms),
+                "last_error": one.last_error,
+            }
+            for one in detail.commands
+        ],
+    }

@@ -1,0 +1,96 @@
+"""`watchkeeper tickets`: the tickets of incidents, as their backends last told."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
+from watchkeeper.cli._output import print_json, print_table, printable
+from watchkeeper.domain.units import format_time
+
+if TYPE_CHECKING:
+    from watchkeeper.store.listing import TicketDetail, TicketRow
+
+
+@click.command("tickets")
+@click.argument("number", required=False)
+@config_option
+@json_option
+@click.option("--state", type=click.Choice(["open", "resolved", "closed"]), help="Only those in this state.")
+@click.option("--backend", help="Only those of this backend.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The newest so many.")
+def command(
+    number: str | None, config_path: Path, *, as_json: bool, state: str | None, backend: str | None, limit: int
+) -> None:
+    """List tickets, the newest first, or show one by its NUMBER, such as DESK-12."""
+    from watchkeeper.domain.ticket import TicketState
+    from watchkeeper.store.listing import list_tickets, show_ticket
+
+    with database_of(read_config(config_path), for_reading=True) as database:
+        if number is None:
+            wanted = None if state is None else TicketState(state)
+            _print_list(list_tickets(database, state=wanted, backend=backend, limit=limit), as_json=as_json)
+            return
+        detail = show_ticket(database, number, backend=backend)
+    if detail is None:
+        fail(f"there is no ticket {number!r}", WRONG)
+    if as_json:
+        print_json(
+            {
+                **_as_json(detail.ticket),
+                "description": detail.description,
+                "notes": [{"time": format_time(note.at_ms), "text": note.text} for note in detail.notes],
+            }
+        )
+    else:
+        _print_detail(detail)
+
+
+def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
+    if as_json:
+        print_json([_as_json(row) for row in rows])
+    elif not rows:
+        click.echo("no tickets")
+    else:
+        print_table(
+            ("TICKET", "STATE", "BACKEND", "INCIDENT", "SERVICE", "OPENED", "TITLE"),
+            [
+                (
+                    row.number,
+                    row.state.value,
+                    row.backend,
+                    f"INC-{row.incident_id}",
+                    row.service,
+                    format_time(row.opened_ms),
+                    row.title,
+                )
+                for row in rows
+            ],
+        )
+
+
+def _print_detail(detail: "TicketDetail") -> None:
+    row = detail.ticket
+    click.echo(printable(f"{row.number}  {row.title}"))
+    click.echo(printable(f"{row.state} at {row.backend}, for INC-{row.incident_id} {row.url}".rstrip()))
+    if detail.description is not None:
+        click.echo("\n" + printable(detail.description))
+    for note in detail.notes:
+        click.echo(f"\n{format_time(note.at_ms)}\n{printable(note.text)}")
+
+
+def _as_json(row: "TicketRow") -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "state": row.state,
+        "title": row.title,
+        "backend": row.backend,
+        "ref": row.ref,
+        "key": row.key,
+        "incident": f"INC-{row.incident_id}",
+        "service": row.service,
+        "opened": format_time(row.opened_ms),
+        "updated": format_time(row.updated_ms),
+        "url": row.url or None,
+    }

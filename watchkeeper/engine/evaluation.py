@@ -1,0 +1,118 @@
+"""Evaluation: samples and clocks go to the watch, what follows from them to the recorder and into the log."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from watchkeeper.domain.alert import AlertState
+from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
+from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.domain.rule import Clock
+from watchkeeper.domain.watch import Plan, Watch
+from watchkeeper.engine.figures import Figures
+
+_log = structlog.get_logger("watch")
+
+_ALERT_EVENTS = {
+    AlertState.PENDING: "alert_pending",
+    AlertState.FIRING: "alert_firing",
+    AlertState.INACTIVE: "alert_over",
+}
+
+
+class Evaluation:
+    """Moves the watch on, on one event loop.
+
+    Args:
+        record: takes what follows, in order.
+    """
+
+    def __init__(
+        self, watch: Watch, clock: Clock, record: Callable[[Sequence[Effect]], None], figures: Figures
+    ) -> None:
+        self.watch = watch
+        self._clock = clock
+        self._record = record
+        self._figures = figures
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_ms = 0
+        self._ended = False
+
+    def observe(self, sample: Sample) -> None:
+        """Takes in a sample."""
+        self._hand_on(self.watch.observe(sample))
+
+    def advance(self) -> None:
+        """Serves the clocks of alerts that have run out."""
+        self._timer = None
+        self._hand_on(self.watch.advance(self._clock()))
+
+    def revise(self, plan: Plan) -> None:
+        """Takes on another plan."""
+        self._hand_on(self.watch.revise(plan, self._clock()))
+
+    def end(self) -> None:
+        """Serves no clocks any more."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _hand_on(self, effects: Sequence[Effect]) -> None:
+        if effects:
+            self._record(effects)  # before it is told: a log that can not be written must not cost a ticket
+        self._set_timer()
+        for effect in effects:
+            if isinstance(effect, IncidentChanged):
+                self._count(effect)
+            _tell(effect)
+
+    def _count(self, effect: IncidentChanged) -> None:
+        incident = effect.incident
+        if effect.happening is Happening.OPENED:
+            self._figures.incidents_opened.labels(incident.service, incident.severity).inc()
+        elif effect.happening is Happening.RESOLVED:
+            self._figures.incidents_resolved.labels(incident.service, incident.severity).inc()
+
+    def _set_timer(self) -> None:
+        due = self.watch.next_deadline()
+        if due is None or self._ended or (self._timer is not None and self._timer_due_ms <= due):
+            return  # an earlier timer looks again when it fires
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # nothing runs yet, or the clocks are moved by hand
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due_ms = due
+        self._timer = loop.call_later(max(0, due - self._clock()) / 1000, self.advance)
+
+
+def _tell(effect: Effect) -> None:
+    """One log event for each change that an operator would want to know of."""
+    if isinstance(effect, StatusChanged):
+        first_good = effect.before is None and effect.status is Status.UP
+        tell = _log.info if effect.status is Status.UP else _log.warning
+        (_log.debug if first_good else tell)(
+            "probe_status_changed",
+            probe=effect.probe_id,
+            service=effect.service,
+            status=effect.status.value,
+            before=None if effect.before is None else effect.before.value,
+            message=effect.message,
+        )
+    elif isinstance(effect, AlertChanged):
+        if effect.before.state is not effect.after.state:
+            rule, probe = effect.after.ref
+            _log.info(_ALERT_EVENTS[effect.after.state], rule=rule, probe=probe, reason=effect.reason)
+    elif isinstance(effect, IncidentChanged):
+        incident = effect.incident
+        tell = _log.warning if effect.happening is Happening.OPENED else _log.info
+        tell(
+            f"incident_{effect.happening}",
+            incident=incident.number,
+            service=incident.service,
+            severity=incident.severity.value,
+            title=incident.title,
+            text=effect.text,
+        )

@@ -1,0 +1,71 @@
+"""The pulse: every few seconds the store hears that the daemon lives, and tells how deep the outbox is."""
+
+import threading
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from watchkeeper.domain.rule import Clock
+from watchkeeper.store import outbox
+from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.outbox import OutboxDepth
+from watchkeeper.store.record import note_alive
+
+EVERY_S: Final = 5.0
+STALE_S: Final = 30.0  # after so long without an answer the store counts as gone
+
+_log = structlog.get_logger("store")
+
+
+class Pulse:
+    """Beats in a thread of its own, so that a database that hangs hangs nothing else."""
+
+    def __init__(self, database: Database, run_id: int, clock: Clock) -> None:
+        self._database = database
+        self._run_id = run_id
+        self._clock = clock
+        self._ending = threading.Event()
+        self._answered = monotonic()
+        self._failing = False
+        self._thread = threading.Thread(target=self._work, name="pulse", daemon=True)
+        self.depths: Sequence[OutboxDepth] = ()
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self, within_s: float) -> None:
+        """Stops, and notes a clean stop."""
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join(within_s)
+        if not self._thread.is_alive():
+            try:
+                note_alive(self._database, self._run_id, self._clock(), stopped=True)
+            except StoreError as error:
+                _log.error("store_failing", error=str(error))
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the store answered last."""
+        return monotonic() - self._answered
+
+    def beat(self) -> None:
+        """One beat."""
+        try:
+            note_alive(self._database, self._run_id, self._clock())
+            self.depths = outbox.depths(self._database)
+        except StoreError as error:
+            if not self._failing:
+                _log.error("store_silent", error=str(error))
+            self._failing = True
+            return
+        self._failing = False
+        self._answered = monotonic()
+
+    def _work(self) -> None:
+        while True:
+            self.beat()
+            if self._ending.wait(EVERY_S):
+                return

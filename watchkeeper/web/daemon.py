@@ -1,0 +1,23 @@
+"""What the pages ask of the daemon."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What came of reading the configuration again. Without problems it is in force; with any, nothing changed."""
+
+    problems: Sequence[str]
+    text: str
+
+
+class Daemon(Protocol):
+    def metrics(self) -> AsyncIterator[str]:
+        """The metrics in Prometheus's text format, in pieces."""
+
+    def unready(self) -> Sequence[str]:
+        """What keeps the daemon from doing its work, in words. Empty: it is ready."""
+
+    async def reload(self) -> Reload: ...
