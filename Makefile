@@ -22,6 +22,7 @@ check: $(VENV)/dev.done ## formatting, lint, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
 
 format: $(VENV)/dev.done ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import resource
 import signal
 import socket
 import threading
@@ -21,6 +20,8 @@ from watchkeeper.config.load import Backend, Catalogue, Config, load
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
 from watchkeeper.domain.watch import Watch
+from watchkeeper.engine import descriptors
+from watchkeeper.engine.deliveries import Deliveries
 from watchkeeper.engine.delivery import Delivery
 from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
@@ -33,7 +34,7 @@ from watchkeeper.itsm.base import Surroundings, TicketBackend
 from watchkeeper.probers.base import Prober
 from watchkeeper.schema.fields import Secret
 from watchkeeper.store import lock, migrate
-from watchkeeper.store.database import Database
+from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.desk import StoredDesk
 from watchkeeper.store.record import begin_run, record, remember
 from watchkeeper.web.daemon import Reload
@@ -87,7 +88,7 @@ async def run_daemon(config: Config) -> int:
             held = lock.acquire(database)
             try:
                 migrate.upgrade(database)
-                return await Daemon(config, database, sock).run()
+                return await Daemon(config, database, held, sock).run()
             finally:
                 held.release()
     finally:
@@ -97,7 +98,7 @@ async def run_daemon(config: Config) -> int:
 class Daemon:
     """Everything that runs, wired together. Made on the event loop that it runs on."""
 
-    def __init__(self, config: Config, database: Database, sock: socket.socket) -> None:
+    def __init__(self, config: Config, database: Database, held: lock.DaemonLock, sock: socket.socket) -> None:
         self._config = config
         self._database = database
         self._began = monotonic()
@@ -119,18 +120,18 @@ class Daemon:
             next_incident_id=memory.next_incident_id,
         )
         self._remembered = len(memory.incidents)
-        self._recorder = Recorder(database, self._run_id, self._figures, self._wake_deliveries)
+        self._deliveries = Deliveries(self._delivery)
+        self._recorder = Recorder(database, self._run_id, self._figures, self._deliveries.wake)
         self._evaluation = Evaluation(self._watch, now_ms, self._recorder.put, self._figures)
         self._runner = Runner(now_ms, self._prober, self._evaluation.observe, self._recorder.is_full)
         self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._figures.scheduler_lag.observe)
-        self._deliveries: dict[str, Delivery] = {}
-        self._pulse = Pulse(database, self._run_id, now_ms)
+        self._pulse = Pulse(database, held, self._run_id, now_ms)
         self._exposition = Exposition(self._watch)
         self._web = WebServer(make_app(self), sock)
 
     async def run(self) -> int:
         """Starts everything, waits for the end, ends everything. Returns the exit status."""
-        _raise_descriptor_limit()
+        descriptors.raise_limit()
         for number, act in (
             (signal.SIGTERM, self.stop),
             (signal.SIGINT, self.stop),
@@ -143,7 +144,7 @@ class Daemon:
         record(self._database, self._watch.revise(self._config.plan, now_ms()))
         self._recorder.begin()
         self._pulse.begin()
-        self._set_deliveries(self._config)
+        await self._deliveries.revise(self._config.backends)
         self._schedule.begin()
         self._schedule.revise(self._config.plan.probes)
         self._web.begin()
@@ -212,7 +213,7 @@ class Daemon:
             return Reload(problems, text)
         for gone in self._config.plan.probes.keys() - config.plan.probes.keys():
             self._runner.forget(gone)
-        self._set_deliveries(config)
+        await self._deliveries.revise(config.backends)
         self._evaluation.revise(config.plan)
         self._schedule.revise(config.plan.probes)
         self._config = config
@@ -232,32 +233,21 @@ class Daemon:
             prober = self._probers[name] = probers.find(name).make(now_ms)
         return prober
 
-    def _wake_deliveries(self, backends: set[str]) -> None:
-        for name in backends:
-            if (delivery := self._deliveries.get(name)) is not None:
-                delivery.wake()
-
-    def _set_deliveries(self, config: Config) -> None:
-        """Has one delivery for each backend. Those of backends that stay as they are go on."""
-        unchanged = {name for name, backend in config.backends.items() if self._config.backends.get(name) == backend}
-        for name in self._deliveries.keys() - unchanged:
-            self._deliveries.pop(name).end(0)
-        for name, backend in config.backends.items():
-            if name not in self._deliveries:
-                delivery = self._deliveries[name] = self._delivery(backend)
-                delivery.begin()
-
-    def _delivery(self, backend: Backend) -> Delivery:
+    def _delivery(self, name: str, backend: Backend) -> Delivery:
         made = _backend(backend, self._database)
-        return Delivery(backend.name, made, self._database, now_ms, random.random, self._figures)
+        return Delivery(name, made, self._database, now_ms, random.random, self._figures)
 
     def _on_hangup(self) -> None:
+        # A failure of a task that nobody waits for is told when it goes: at the next signal, if not before.
         self._hangup = self._loop.create_task(self.reload())
 
     def _on_thread_failure(self, failure: threading.ExceptHookArgs) -> None:
         """A thread that died would be missed silently: the daemon ends, and the service manager starts it anew."""
         name = failure.thread.name if failure.thread else "?"
-        _log.critical("thread_failed", thread=name, exc_info=failure.exc_value)
+        if isinstance(failure.exc_value, StoreError):
+            _log.critical("store_lost", error=str(failure.exc_value))
+        else:
+            _log.critical("thread_failed", thread=name, exc_info=failure.exc_value)
         self._exit_status = 1
         self._loop.call_soon_threadsafe(self._stopped.set)
 
@@ -294,8 +284,7 @@ class Daemon:
             await prober.close()
         await self._web.end()
         lost = await asyncio.to_thread(self._recorder.end, END_S / 2)
-        for delivery in self._deliveries.values():
-            await asyncio.to_thread(delivery.end, END_S / 4)
+        await self._deliveries.end(END_S / 4)
         await asyncio.to_thread(self._pulse.end, END_S / 4)
         _log.info("stopped", not_written=lost)
 
@@ -315,13 +304,6 @@ def _needs_restart(before: Config, after: Config) -> Sequence[str]:
         )
         if old != new
     ]
-
-
-def _raise_descriptor_limit() -> None:
-    """Every run under way holds a socket: takes all the file descriptors that the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def run_probe(probe: Probe) -> Sample:

@@ -10,8 +10,22 @@ from tests.engine import made
 from tests.engine.stores import FaultyDatabase, StoreFault
 from watchkeeper.engine.pulse import Pulse
 from watchkeeper.store import tables
+from watchkeeper.store.lock import LockLost
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.store.record import begin_run, record
+
+
+class Held:
+    """A lock that is held until it is told otherwise."""
+
+    lost: LockLost | None = None
+
+    def verify(self) -> None:
+        if self.lost is not None:
+            raise self.lost
+
+    def release(self) -> None:
+        pass
 
 
 class Bench:
@@ -19,7 +33,8 @@ class Bench:
         self.database = database
         self.now_ms = made.NOW_MS
         run_id = begin_run(database, self.now_ms, "1.2.3", ())
-        self.pulse = Pulse(database, run_id, lambda: self.now_ms)
+        self.held = Held()
+        self.pulse = Pulse(database, self.held, run_id, lambda: self.now_ms)
 
     def signs(self) -> tuple[int, int | None]:
         """The last sign of life, and when the run stopped."""
@@ -81,3 +96,10 @@ def test_an_end_without_a_store_is_told(on: Bench) -> None:
         on.pulse.end(5)
 
     assert [entry["event"] for entry in logs] == ["store_failing"]
+
+
+def test_a_lock_that_is_lost_ends_the_pulse(on: Bench) -> None:
+    on.held.lost = LockLost("another watchkeeper may run")
+
+    with pytest.raises(LockLost):
+        on.pulse.beat()

@@ -7,7 +7,7 @@ import click
 
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
 from watchkeeper.cli._output import print_json, print_table, printable
-from watchkeeper.domain.units import format_duration_ms, format_time
+from watchkeeper.domain.units import format_elapsed_ms, format_time
 
 if TYPE_CHECKING:
     from watchkeeper.store.listing import IncidentDetail, IncidentRow
@@ -80,8 +80,8 @@ def _lasted(row: "IncidentRow") -> str:
     from watchkeeper.app import now_ms
 
     if row.resolved_ms is None:
-        return f"{format_duration_ms((now_ms() - row.started_ms) // 1000 * 1000)}+"
-    return format_duration_ms(row.resolved_ms - row.started_ms)
+        return f"{format_elapsed_ms(now_ms() - row.started_ms)}+"
+    return format_elapsed_ms(row.resolved_ms - row.started_ms)
 
 
 def _print_detail(detail: "IncidentDetail") -> None:

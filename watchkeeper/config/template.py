@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from watchkeeper.config.problems import listing, suggest
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, names_for, parse_window_ms
 from watchkeeper.domain.rule import Scope
-from watchkeeper.domain.units import format_duration_ms, format_size
+from watchkeeper.domain.units import format_elapsed_ms, format_size
 from watchkeeper.domain.window import DURATION, Unanswerable
 
 MAX_LENGTH: Final = 2000
@@ -61,7 +61,7 @@ def _duration(seconds: object) -> str:
     """Of `time_to`, which may be infinite, too."""
     if not isinstance(seconds, int | float) or not isfinite(seconds):
         return "?"
-    return format_duration_ms(float(seconds) * 1000)
+    return format_elapsed_ms(float(seconds) * 1000)
 
 
 def _size(count: object) -> str:

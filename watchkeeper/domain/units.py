@@ -57,6 +57,11 @@ def format_duration_ms(duration_ms: float) -> str:
     return "".join(parts) or "0s"
 
 
+def format_elapsed_ms(elapsed_ms: float) -> str:
+    """How long something took, for people: from one second on in whole seconds."""
+    return format_duration_ms(elapsed_ms if abs(elapsed_ms) < 1000 else elapsed_ms // 1000 * 1000)
+
+
 def parse_size_bytes(text: str) -> int:
     """Bytes of `10GiB` (powers of 1024) or `500MB` (powers of 1000).
 

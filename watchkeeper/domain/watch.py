@@ -24,7 +24,7 @@ from watchkeeper.domain.ticket import (
     TicketState,
     draft_incident,
 )
-from watchkeeper.domain.units import format_duration_ms, format_time
+from watchkeeper.domain.units import format_elapsed_ms, format_time
 from watchkeeper.domain.window import EMPTY, Unanswerable, Window
 
 
@@ -280,7 +280,7 @@ class Watch:
                 self._command(left, CommandKind.UPDATE, change, alert.since_ms),
             ]
         del self.incidents[left.key]
-        lasted = format_duration_ms(alert.since_ms - left.started_ms)
+        lasted = format_elapsed_ms(alert.since_ms - left.started_ms)
         text = f"Over since {format_time(alert.since_ms)}, after {lasted}: {reason}"
         return [
             IncidentChanged(left, Happening.RESOLVED, alert.since_ms, alert.ref, text),

@@ -10,6 +10,7 @@ import structlog
 from watchkeeper.domain.rule import Clock
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.lock import DaemonLock, LockLost
 from watchkeeper.store.outbox import OutboxDepth
 from watchkeeper.store.record import note_alive
 
@@ -20,10 +21,14 @@ _log = structlog.get_logger("store")
 
 
 class Pulse:
-    """Beats in a thread of its own, so that a database that hangs hangs nothing else."""
+    """Beats in a thread of its own, so that a database that hangs hangs nothing else.
 
-    def __init__(self, database: Database, run_id: int, clock: Clock) -> None:
+    The thread ends with LockLost when another daemon has the database: two must not decide.
+    """
+
+    def __init__(self, database: Database, held: DaemonLock, run_id: int, clock: Clock) -> None:
         self._database = database
+        self._held = held
         self._run_id = run_id
         self._clock = clock
         self._ending = threading.Event()
@@ -52,10 +57,17 @@ class Pulse:
         return monotonic() - self._answered
 
     def beat(self) -> None:
-        """One beat."""
+        """One beat.
+
+        Raises:
+            LockLost: another daemon may work on the database.
+        """
         try:
+            self._held.verify()
             note_alive(self._database, self._run_id, self._clock())
             self.depths = outbox.depths(self._database)
+        except LockLost:
+            raise
         except StoreError as error:
             if not self._failing:
                 _log.error("store_silent", error=str(error))

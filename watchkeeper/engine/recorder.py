@@ -14,7 +14,7 @@ import structlog
 from watchkeeper.domain.effect import Effect, IncidentChanged
 from watchkeeper.domain.ticket import Command
 from watchkeeper.engine.figures import Figures
-from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.database import Contradiction, Database, StoreError
 from watchkeeper.store.record import record
 
 GATHER_S: Final = 0.25  # how long changes that are not urgent wait for others to share their commit
@@ -109,13 +109,20 @@ class Recorder:
             return self._decisions[:end]
 
     def _write(self, batch: int, decisions: Sequence[Sequence[Effect]]) -> bool:
-        """Writes decisions in one transaction, as often as it takes. False when it is given up: the daemon ends."""
+        """Writes decisions in one transaction, as often as it takes. False when it is given up: the daemon ends.
+
+        Raises:
+            Contradiction: the database will never take them. The thread ends of it, and the daemon with the thread:
+                the next start reads what is there and decides again.
+        """
         effects = [effect for decided in decisions for effect in decided]
         attempt = 0
         while True:
             began = monotonic()
             try:
                 record(self._database, effects, run_id=self._run_id, batch=batch)
+            except Contradiction:
+                raise
             except StoreError as error:
                 self._note_failure(error)
                 if not self._wait_to_retry(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Status
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.units import format_duration_ms, format_size, utc
+from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, format_size, utc
 from watchkeeper.probers.base import BlockingProber, Finding, ProberKind
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import LocalPath, PositiveDurationMs, SizeBytes
@@ -103,7 +103,7 @@ def _judge(options: FilesOptions, found: _Found, now_ms: int) -> Finding:
     wrong = _wrong(options, found, name, age_ms)
     if wrong is not None:
         return Finding(Status.DOWN, wrong, values, facts)
-    size, age = format_size(found.newest_bytes), format_duration_ms(age_ms)
+    size, age = format_size(found.newest_bytes), format_elapsed_ms(age_ms)
     files = "1 file" if found.count == 1 else f"{found.count} files"
     return Finding(Status.UP, f"{files}, the newest is {name} with {size}, {age} old", values, facts)
 
@@ -115,7 +115,7 @@ def _wrong(options: FilesOptions, found: _Found, name: str, age_ms: int) -> str 
         return f"{files} {options.path}, expected at least {options.min_count}"
     if options.newest_within is not None and age_ms > options.newest_within:
         within = format_duration_ms(options.newest_within)
-        return f"the newest file, {name}, is {format_duration_ms(age_ms)} old, expected within {within}"
+        return f"the newest file, {name}, is {format_elapsed_ms(age_ms)} old, expected within {within}"
     if options.min_size is not None and found.newest_bytes < options.min_size:
         least = format_size(options.min_size)
         return f"the newest file, {name}, has only {format_size(found.newest_bytes)}, expected at least {least}"

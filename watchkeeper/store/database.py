@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from watchkeeper.store import _reasons
 
@@ -29,6 +29,10 @@ _PATIENCE: Final = {
 
 class StoreError(Exception):
     """The database can not be used. The text says why and what to do."""
+
+
+class Contradiction(StoreError):
+    """What should be written contradicts what is there: trying again would not help, reading it anew would."""
 
 
 class Database:
@@ -90,6 +94,8 @@ class Database:
         """Turns the database's own errors into StoreErrors."""
         try:
             yield
+        except IntegrityError as error:
+            raise Contradiction(self._explain(error.orig or error)) from error
         except DBAPIError as error:
             raise StoreError(self._explain(error.orig or error)) from error
         except SQLAlchemyError as error:
