@@ -10,8 +10,9 @@ RUN /opt/watchkeeper/bin/pip install --no-cache-dir --disable-pip-version-check 
  && /opt/watchkeeper/bin/pip uninstall -y -q flit_core setuptools pip
 
 FROM python:3.11-slim-bookworm
-RUN useradd --uid 10001 --home-dir /var/lib/watchkeeper --create-home --shell /usr/sbin/nologin watchkeeper \
- && install -d /etc/watchkeeper
+RUN useradd --uid 10001 --home-dir /var/lib/watchkeeper --no-create-home --shell /usr/sbin/nologin watchkeeper \
+ && install -d /etc/watchkeeper \
+ && install -d -o watchkeeper -g watchkeeper -m 750 /var/lib/watchkeeper
 COPY --from=build /opt/watchkeeper /opt/watchkeeper
 ENV PATH=/opt/watchkeeper/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # The configuration is mounted at /etc/watchkeeper. It listens on 0.0.0.0:9321 and keeps its state below

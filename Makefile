@@ -29,6 +29,7 @@ format: $(VENV)/dev.done ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev.done ## measure, side by side with what people use today
+	@bench/install-peers.sh
 	$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/dev.done ## write the generated reference pages and schemas again

@@ -76,8 +76,11 @@ def open_database(config: Config) -> Database:
     return Database(config.state.reveal() if isinstance(config.state, Secret) else config.state)
 
 
-async def run_daemon(config: Config) -> int:
+async def run_daemon(config: Config, began_s: float) -> int:
     """The daemon, until a signal ends it. Returns the exit status: 0, or 1 when it could not go on.
+
+    Args:
+        began_s: when the process began its work, by the monotonic clock.
 
     Raises:
         ListenError, StoreError, SecretUnavailable: it could not start.
@@ -88,7 +91,7 @@ async def run_daemon(config: Config) -> int:
             held = lock.acquire(database)
             try:
                 migrate.upgrade(database)
-                return await Daemon(config, database, held, sock).run()
+                return await Daemon(config, database, held, sock, began_s).run()
             finally:
                 held.release()
     finally:
@@ -98,10 +101,12 @@ async def run_daemon(config: Config) -> int:
 class Daemon:
     """Everything that runs, wired together. Made on the event loop that it runs on."""
 
-    def __init__(self, config: Config, database: Database, held: lock.DaemonLock, sock: socket.socket) -> None:
+    def __init__(
+        self, config: Config, database: Database, held: lock.DaemonLock, sock: socket.socket, began_s: float
+    ) -> None:
         self._config = config
         self._database = database
-        self._began = monotonic()
+        self._began_s = began_s
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._exit_status = 0
@@ -262,7 +267,7 @@ class Daemon:
             probes=len(plan.probes),
             rules=len(plan.rules),
             open_incidents=self._remembered,
-            after_s=round(monotonic() - self._began, 3),
+            after_s=round(monotonic() - self._began_s, 3),
         )
         self._supervision.ready(f"watching {len(plan.probes)} probes with {len(plan.rules)} rules")
 

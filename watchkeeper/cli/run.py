@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import click
 
@@ -18,6 +19,7 @@ def command(config_path: Path) -> None:
     Logs go to stderr: readable on a terminal, JSON elsewhere. SIGTERM and Ctrl-C end it, SIGHUP reads the
     configuration again.
     """
+    began_s = monotonic()
     config = read_config(config_path)
     # Late: a mistake in the configuration is told before anything else is loaded.
     from watchkeeper import log
@@ -29,7 +31,7 @@ def command(config_path: Path) -> None:
     log.configure(as_json=log.wants_json(config.log.format), level=config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            sys.exit(runner.run(run_daemon(config)))
+            sys.exit(runner.run(run_daemon(config, began_s)))
     except (StoreError, SecretUnavailable, ListenError) as error:
         fail(f"watchkeeper: {error}", UNREACHABLE)
 
