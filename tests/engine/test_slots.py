@@ -1,11 +1,12 @@
 """Where in its interval a probe is due."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.engine.slots import MAX_SLOTS, SLOT_MS, SOON_MS, Slot, slot_of
+from watchkeeper.engine.slots import MAX_SLOT_MS, MAX_SLOTS, MIN_SLOT_MS, SOON_MS, Slot, slot_of
 
 IDS = st.text(min_size=1, max_size=20)
 INTERVALS = st.integers(min_value=1, max_value=7 * 86_400_000)
@@ -23,7 +24,7 @@ def test_a_probes_slot_depends_on_its_id_and_interval_alone(probe_id: str, inter
 
 
 def test_a_probes_slot_is_the_same_in_every_process_and_version() -> None:
-    assert [slot_of(name, 60_000).phase_ms for name in ("web", "api", "db")] == [22_600, 52_200, 19_350]
+    assert [slot_of(name, 60_000).phase_ms for name in ("web", "api", "db")] == [53_000, 21_000, 36_750]
 
 
 @given(IDS, INTERVALS)
@@ -34,11 +35,21 @@ def test_every_phase_lies_within_the_interval(probe_id: str, interval_ms: int) -
     assert 0 <= slot.phase_ms < interval_ms
 
 
-@given(st.integers(min_value=SLOT_MS, max_value=86_400_000))
+@given(st.integers(min_value=MIN_SLOT_MS, max_value=86_400_000))
 def test_an_interval_has_a_bounded_number_of_slots(interval_ms: int) -> None:
-    phases = {slot_of(f"probe-{n}", interval_ms).phase_ms for n in range(200)}
+    phases = sorted({slot_of(f"probe-{n}", interval_ms).phase_ms for n in range(200)})
 
-    assert all(phase % max(SLOT_MS, -(-interval_ms // MAX_SLOTS)) == 0 for phase in phases)
+    steps = [after - before for before, after in pairwise(phases)]
+    assert min(steps, default=MIN_SLOT_MS) >= max(MIN_SLOT_MS, interval_ms // MAX_SLOTS)
+
+
+def test_slots_are_wide_enough_to_share_a_wake_up_and_narrow_enough_to_spread() -> None:
+    def width(interval_ms: int) -> int:
+        phases = sorted({slot_of(f"probe-{n}", interval_ms).phase_ms for n in range(20_000)})
+        return min(after - before for before, after in pairwise(phases))
+
+    assert [width(interval_ms) for interval_ms in (1_000, 2_000, 5_000, 30_000)] == [50, 100, 250, 250]
+    assert width(30_000) == MAX_SLOT_MS
 
 
 def test_probes_are_spread_evenly_over_their_interval() -> None:

@@ -23,7 +23,7 @@ from watchkeeper.config.vocabulary import (
     names_for,
     parse_window_ms,
 )
-from watchkeeper.domain.probe import FactType
+from watchkeeper.domain.probe import FactType, Status
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.window import DURATION, Unanswerable
 
@@ -48,6 +48,7 @@ _WORDS: Final = {
     "google.protobuf.Duration": "duration",
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_OF_STATUS: Final = frozenset(("status", "up"))
 _HAS = "p"  # stands for `has(values.x)`, written `p("values.x")`
 
 
@@ -76,8 +77,19 @@ class CompiledCondition:
     _expression: Any
     _variables: list[tuple[str, Callable[[Scope], Any]]]
     _current: list[Scope | None] = field(repr=False)
+    _by_status: dict[Status, bool] | None = None
+    """The answers so far, where they depend on nothing but the status."""
 
     def __call__(self, scope: Scope) -> bool:
+        if self._by_status is None:
+            return self._evaluate(scope)
+        status = scope.sample.status
+        answer = self._by_status.get(status)
+        if answer is None:
+            answer = self._by_status[status] = self._evaluate(scope)
+        return answer
+
+    def _evaluate(self, scope: Scope) -> bool:
         data = {}
         for name, get in self._variables:
             value = get(scope)
@@ -130,7 +142,11 @@ class Compiler:
             message = f"must be true or false, but is a {found}: compare it with something"
             raise ExpressionError([Mistake(0, message)])
         used = [(name, entry.get) for name, entry in self._names.items() if _mentions(tokens, name)]
-        return CompiledCondition(text, spans, expression, used, self._current)
+        asks_more = any(call.name.text in FUNCTIONS or call.name.text == _HAS for call in tokens.calls())
+        asks_status_only = not asks_more and {name for name, _ in used} <= _OF_STATUS
+        return CompiledCondition(
+            text, spans, expression, used, self._current, _by_status={} if asks_status_only else None
+        )
 
     def _declare(self, name: str, function: Function) -> Any:
         numbers = (cel.Type.DOUBLE, cel.Type.INT)

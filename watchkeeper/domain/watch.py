@@ -161,9 +161,11 @@ class Watch:
         scope = subject.scope(sample, sample.at_ms)
         for binding in subject.bindings:
             verdict = binding.judge(scope)
+            alert = binding.alert
+            if verdict is Verdict.OVER and alert.state is AlertState.INACTIVE:
+                continue  # nothing was wrong and nothing is: nearly always
             if verdict is Verdict.UNKNOWN:
                 self.unanswered_total += 1
-            alert = binding.alert
             for after in alerts.observe(alert, binding.rule.hold, verdict, sample.at_ms):
                 effects += self._move(alert, after, binding, scope, sample.message)
                 alert = after

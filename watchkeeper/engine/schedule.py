@@ -1,7 +1,7 @@
 """The schedule: APScheduler fires slots of probes, never single ones."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -51,7 +51,7 @@ class Schedule:
         self._lag = lag
         self._cohorts: dict[Cohort, dict[str, Probe]] = {}
         self._last_due: dict[Slot, int] = {}
-        self._first_runs: dict[str, asyncio.TimerHandle] = {}
+        self._first_runs: set[asyncio.TimerHandle] = set()
         self._probes: Mapping[str, Probe] = {}
         self._clock_check: asyncio.TimerHandle | None = None
         self._clock_ahead_ms = 0.0  # the wall clock, against the loop's
@@ -77,7 +77,7 @@ class Schedule:
         self._ended = True  # APScheduler shuts down only when the loop gets to it
         if self._clock_check is not None:
             self._clock_check.cancel()
-        for timer in self._first_runs.values():
+        for timer in self._first_runs:
             timer.cancel()
         self._first_runs.clear()
         if self._scheduler.running:
@@ -90,9 +90,14 @@ class Schedule:
         for probe_id, probe in before.items():
             if probes.get(probe_id) != probe:
                 self._take_out(probe)
+        early: dict[int, list[Probe]] = {}
         for probe_id, probe in probes.items():
             if before.get(probe_id) != probe:
-                self._put_in(probe)
+                delay_ms = self._put_in(probe)
+                if delay_ms is not None:
+                    early.setdefault(delay_ms, []).append(probe)
+        for delay_ms, some in early.items():
+            self._run_early(some, delay_ms)
 
     def due(self) -> dict[Cohort, datetime]:
         """When each cohort is fired next."""
@@ -143,25 +148,26 @@ class Schedule:
             for probe in self._cohorts[slot].values():
                 self._missed(probe, skipped)
 
-    def _put_in(self, probe: Probe) -> None:
+    def _put_in(self, probe: Probe) -> int | None:
+        """Puts a probe into its cohort. Returns after how long it wants an early first run, if it does."""
         cohort = _cohort_of(probe)
         members = self._cohorts.setdefault(cohort, {})
         members[probe.id] = probe
         if len(members) == 1:
             self._scheduler.add_job(self.fire, _trigger(cohort), (cohort,), id=repr(cohort))
-        if isinstance(cohort, Slot):
-            delay_ms = cohort.first_delay(probe.id, self._clock())
-            if delay_ms is not None:
-                loop = asyncio.get_running_loop()
-                self._first_runs[probe.id] = loop.call_later(delay_ms / 1000, self._run_first, probe.id)
+        return cohort.first_delay(probe.id, self._clock()) if isinstance(cohort, Slot) else None
 
-    def _run_first(self, probe_id: str) -> None:
-        del self._first_runs[probe_id]
-        self._start(self._probes[probe_id])
+    def _run_early(self, probes: Sequence[Probe], delay_ms: int) -> None:
+        def start() -> None:
+            self._first_runs.discard(timer)
+            for probe in probes:
+                if self._probes.get(probe.id) is probe:  # else it is gone, or another by now
+                    self._start(probe)
+
+        timer = asyncio.get_running_loop().call_later(delay_ms / 1000, start)
+        self._first_runs.add(timer)
 
     def _take_out(self, probe: Probe) -> None:
-        if (timer := self._first_runs.pop(probe.id, None)) is not None:
-            timer.cancel()
         cohort = _cohort_of(probe)
         members = self._cohorts[cohort]
         del members[probe.id]

@@ -7,8 +7,10 @@ than a start. Times are ms since the epoch; a slot is due at those that leave it
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-SLOT_MS: Final = 50
-MAX_SLOTS: Final = 1200  # of one interval
+MIN_SLOT_MS: Final = 50
+MAX_SLOT_MS: Final = 250  # of intervals that are not too long for it
+MIN_SLOTS: Final = 20  # of one interval, where it is long enough
+MAX_SLOTS: Final = 1200
 SOON_MS: Final = 10_000  # a new probe does not wait longer than this for its first run
 
 
@@ -30,12 +32,12 @@ class Slot(NamedTuple):
         """How long a new probe waits for an early first run; `None` where its slot is due soon enough anyway."""
         if self.next_due(now_ms) - now_ms <= SOON_MS:
             return None
-        return _spread(probe_id) % SOON_MS
+        return _spread(probe_id) % (SOON_MS // MAX_SLOT_MS) * MAX_SLOT_MS
 
 
 def slot_of(probe_id: str, interval_ms: int) -> Slot:
     """The slot of a probe."""
-    width = max(SLOT_MS, -(-interval_ms // MAX_SLOTS))
+    width = max(MIN_SLOT_MS, min(MAX_SLOT_MS, interval_ms // MIN_SLOTS), -(-interval_ms // MAX_SLOTS))
     count = max(1, interval_ms // width)
     return Slot(interval_ms, _spread(probe_id) % count * width)
 

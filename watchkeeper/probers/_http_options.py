@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -32,6 +33,9 @@ _LINE_BREAKS: Final = re.compile(r"[\0\r\n]")
 _CREDENTIAL: Final = re.compile(r"authorization|cookie|api-?key|token|secret|password", re.IGNORECASE)
 _WEB: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _MAX_REDIRECTS: Final = 10
+
+DNS_CACHE_S: Final = 30
+"""How long an address that was looked up is used again. A failed connection ends that at once."""
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
@@ -79,7 +83,7 @@ class HttpOptions(Model):
     max_size: SizeBytes = Field(default=1024 * 1024, gt=0)
     """The largest body that is read when something is expected of it."""
     keep_alive: bool = False
-    """Whether the connection stays open for the next run. Otherwise each run resolves, connects and does TLS anew."""
+    """Whether the connection stays open for the next run. Otherwise each run connects and does TLS anew."""
 
     @field_validator("url")
     @classmethod
@@ -123,9 +127,16 @@ class HttpOptions(Model):
         return {name: value for name, value in self.headers.items() if isinstance(value, Secret)}
 
     @cached_property
-    def settings(self) -> tuple[tuple[int, Any], ...]:
-        """libcurl's options for every run. Without the timeout, secrets, and where a body goes that is needed."""
-        return tuple(_settings(self))
+    def wire_url(self) -> str:
+        """The URL as libcurl takes it."""
+        return _ascii_url(self.url)
+
+    @cached_property
+    def setup(self) -> "Setup":
+        """What is set for every run but the URL, the timeout, secrets, and where a body goes that is needed."""
+        plain = () if self.secrets else tuple(_plain_headers(self))
+        most = self.max_size if self.expect.needs_body else None
+        return _setup(self.method, self.follow_redirects, self.verify, self.keep_alive, most, plain)
 
     def with_secrets(self) -> list[bytes]:
         """All headers, as libcurl takes them. May read files.
@@ -154,40 +165,54 @@ def peer_of(url: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _settings(options: HttpOptions) -> list[tuple[int, Any]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Setup:
+    """What is set once for a libcurl handle. Checks that differ in their URL only have the same one, and so can take
+    each other's handles."""
+
+    settings: tuple[tuple[int, Any], ...]
+
+    def apply(self, handle: Any) -> None:
+        for option, value in self.settings:
+            handle.setopt(option, value)
+
+
+@lru_cache(maxsize=1024)
+def _setup(
+    method: str,
+    follow_redirects: bool,
+    verify: bool | str,
+    keep_alive: bool,
+    max_size: int | None,
+    headers: tuple[bytes, ...],
+) -> Setup:
     settings: list[tuple[int, Any]] = [
-        (pycurl.URL, _ascii_url(options.url)),
         (pycurl.NOSIGNAL, 1),
         (pycurl.PROXY, ""),  # not even one that the environment names
         (pycurl.PROTOCOLS, _WEB),
         (pycurl.USERAGENT, f"watchkeeper/{__version__}"),
-        (pycurl.CAINFO, _ca_file(options.verify)),
+        (pycurl.CAINFO, _ca_file(verify)),
         (pycurl.CAPATH, None),  # the file is all that is trusted
-        *_method(options.method),
+        (pycurl.DNS_CACHE_TIMEOUT, DNS_CACHE_S),
+        *_method(method),
     ]
-    if options.follow_redirects:
+    if follow_redirects:
         settings += [
             (pycurl.FOLLOWLOCATION, 1),
             (pycurl.MAXREDIRS, _MAX_REDIRECTS),
             (pycurl.REDIR_PROTOCOLS, _WEB),
         ]
-    if not options.verify:
+    if not verify:
         settings += [(pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0)]
-    if not options.keep_alive:
-        # A resumed TLS session skips the certificate, a cached address skips the resolver: neither would be checked.
-        settings += [
-            (pycurl.FRESH_CONNECT, 1),
-            (pycurl.FORBID_REUSE, 1),
-            (pycurl.SSL_SESSIONID_CACHE, 0),
-            (pycurl.DNS_CACHE_TIMEOUT, 0),
-        ]
-    if options.expect.needs_body:
-        settings.append((pycurl.MAXFILESIZE_LARGE, options.max_size))
-    else:
-        settings.append((pycurl.WRITEFUNCTION, len))  # takes all of it and keeps nothing
-    if options.headers and not options.secrets:
-        settings.append((pycurl.HTTPHEADER, _plain_headers(options)))
-    return settings
+    if not keep_alive:
+        # A resumed TLS session skips the certificate: it would not be checked.
+        settings += [(pycurl.FRESH_CONNECT, 1), (pycurl.FORBID_REUSE, 1), (pycurl.SSL_SESSIONID_CACHE, 0)]
+    if max_size is not None:
+        settings.append((pycurl.MAXFILESIZE_LARGE, max_size))
+    settings.append((pycurl.WRITEFUNCTION, len))  # takes all of it and keeps nothing
+    if headers:
+        settings.append((pycurl.HTTPHEADER, list(headers)))
+    return Setup(tuple(settings))
 
 
 def _method(method: str) -> list[tuple[int, Any]]:

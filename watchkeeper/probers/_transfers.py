@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import pycurl
 
+from watchkeeper.probers._http_options import Setup
+
 _WANTED: Final = {
     pycurl.POLL_NONE: 0,
     pycurl.POLL_IN: select.EPOLLIN,
@@ -43,7 +45,8 @@ class Transfers:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pending: dict[Any, asyncio.Future[Outcome]] = {}
-        self._idle: list[Any] = []
+        self._idle: dict[Setup, list[Any]] = {}
+        self._idle_count = 0
         self._watched: set[int] = set()
         self._due: float | None = None  # when libcurl wants to be called, in the loop's time
         self._timer: asyncio.Handle | None = None
@@ -55,17 +58,29 @@ class Transfers:
         self._epoll = select.epoll()
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
-    def take(self) -> Any:
-        """A handle with libcurl's default options."""
-        return self._idle.pop() if self._idle else pycurl.Curl()
+    def take(self, setup: Setup) -> Any:
+        """A handle that is set up so. Setting one up costs as much as Python's whole share of a transfer."""
+        if (idle := self._idle.get(setup)) and (handle := idle.pop()):
+            self._idle_count -= 1
+            return handle
+        handle = pycurl.Curl()
+        setup.apply(handle)
+        return handle
 
-    def give_back(self, handle: Any) -> None:
-        """The handle is needed no more. Its open connections stay for others that may use them."""
-        if self._closed or len(self._idle) >= _IDLE_HANDLES:
+    def give_back(self, handle: Any, setup: Setup) -> None:
+        """The handle is needed no more, and as it was set up. Its open connections stay for others to use."""
+        if self._closed or self._idle_count >= _IDLE_HANDLES:
             handle.close()
         else:
-            handle.reset()
-            self._idle.append(handle)
+            self._idle.setdefault(setup, []).append(handle)
+            self._idle_count += 1
+
+    def give_back_after_reset(self, handle: Any, setup: Setup) -> None:
+        """The same for one that more was set for than its setup, or whose transfer was cancelled."""
+        handle.reset()
+        if not self._closed:
+            setup.apply(handle)
+        self.give_back(handle, setup)
 
     async def perform(self, handle: Any) -> Outcome:
         """Performs what the handle is set up for. A caller that is cancelled ends the transfer.
@@ -93,8 +108,9 @@ class Transfers:
         if self._timer is not None:
             self._timer.cancel()
         self._loop.remove_reader(self._epoll.fileno())
-        for handle in self._idle:
-            handle.close()
+        for idle in self._idle.values():
+            for handle in idle:
+                handle.close()
         self._idle.clear()
         self._watched.clear()  # so that _on_socket has nothing to do for connections that were kept alive
         self._epoll.close()

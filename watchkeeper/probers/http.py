@@ -49,6 +49,12 @@ _PROTOCOL_ERRORS: Final = {
 }
 
 
+# After these the address is looked up anew: the service may have moved.
+_ADDRESS_ERRORS: Final = frozenset(
+    (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT, pycurl.E_COULDNT_RESOLVE_HOST, *_TLS_ERRORS)
+)
+
+
 class HttpProber:
     """Checks of URLs, all of them on one libcurl multi handle."""
 
@@ -57,6 +63,7 @@ class HttpProber:
         self._transfers: Transfers | None = None
         self._secret_files = Threads("http-secrets", _SECRET_THREADS)
         self._runs = Runs()
+        self._doubted: set[str] = set()  # probes whose last connection failed
         self._closed = False
 
     async def run(self, probe: Probe) -> Sample:
@@ -97,43 +104,75 @@ class HttpProber:
             raise SecretUnavailable(f"the secrets of its headers could not be read within {waited}") from None
 
     async def _check(self, probe: Probe, headers: list[bytes] | None, timeout_ms: int) -> Sample:
-        if self._closed:
-            raise Stopping
-        if self._transfers is None:
-            self._transfers = Transfers(asyncio.get_running_loop())
+        transfers = self._transfers
+        if transfers is None:
+            if self._closed:
+                raise Stopping
+            transfers = self._transfers = Transfers(asyncio.get_running_loop())
         options: HttpOptions = probe.options
-        handle = self._transfers.take()
+        setup = options.setup
+        handle = transfers.take(setup)
+        clean = False
         try:
-            for option, value in options.settings:
-                handle.setopt(option, value)
+            handle.setopt(pycurl.URL, options.wire_url)
             handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
-            chunks: list[bytes] = []
-            if options.expect.needs_body:
-                handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
-            watch = SameOrigin(options.url)
-            if headers is not None:
-                handle.setopt(pycurl.HTTPHEADER, headers)
-                if options.follow_redirects:
-                    handle.setopt(pycurl.HEADERFUNCTION, watch.on_header)
-            outcome = await self._transfers.perform(handle)
-            finding = _found(probe, handle, outcome, chunks, watch)
-            return sample(probe, finding, at_ms=self._clock(), duration_s=handle.getinfo(pycurl.TOTAL_TIME))
+            watch = _watch_redirects(handle, options, headers)
+            chunks = _keep_body(handle) if options.expect.needs_body else None
+            if (doubted := probe.id in self._doubted) is True:
+                handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
+            outcome = await transfers.perform(handle)
+            if outcome.code in _ADDRESS_ERRORS:
+                self._doubted.add(probe.id)
+            elif doubted:
+                self._doubted.discard(probe.id)
+            total_s = handle.getinfo(pycurl.TOTAL_TIME)
+            finding = _found(probe, handle, outcome, total_s, chunks, watch)
+            clean = headers is None and chunks is None and not doubted
+            return sample(probe, finding, at_ms=self._clock(), duration_s=total_s)
         finally:
-            self._transfers.give_back(handle)
+            if clean:
+                transfers.give_back(handle, setup)
+            else:
+                transfers.give_back_after_reset(handle, setup)
 
 
-def _found(probe: Probe, handle: Any, outcome: Outcome, chunks: list[bytes], watch: SameOrigin) -> Finding:
+def _watch_redirects(handle: Any, options: HttpOptions, headers: list[bytes] | None) -> SameOrigin | None:
+    """Sets headers that hold secrets, and what keeps them from going elsewhere."""
+    if headers is None:
+        return None
+    handle.setopt(pycurl.HTTPHEADER, headers)
+    watch = SameOrigin(options.url)
+    if options.follow_redirects:
+        handle.setopt(pycurl.HEADERFUNCTION, watch.on_header)
+    return watch
+
+
+def _keep_body(handle: Any) -> list[bytes]:
+    """Where the body will be, in pieces."""
+    chunks: list[bytes] = []
+    handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
+    return chunks
+
+
+def _found(
+    probe: Probe,
+    handle: Any,
+    outcome: Outcome,
+    total_s: float,
+    chunks: list[bytes] | None,
+    watch: SameOrigin | None,
+) -> Finding:
     """What the run found, with its times."""
     if outcome.code == ABANDONED:
         return failed(Failure.LOCAL, outcome.text)
     options: HttpOptions = probe.options
-    total = handle.getinfo(pycurl.TOTAL_TIME)
     status = handle.getinfo(pycurl.RESPONSE_CODE)
     values = _values(handle, status, by_name=options.by_name)
     wrong: Wrong | None
     if outcome.code == 0:
-        wrong = wrong_answer(options.expect, status, total, b"".join(chunks), _content_type(handle))
-    elif watch.elsewhere is not None:
+        body, content_type = (b"", "") if chunks is None else (b"".join(chunks), _content_type(handle))
+        wrong = wrong_answer(options.expect, status, total_s, body, content_type)
+    elif watch is not None and watch.elsewhere is not None:
         wrong = _led_away(watch.elsewhere)
     elif outcome.code == pycurl.E_FILESIZE_EXCEEDED:  # a wrong status says more than a large body
         too_large = (Failure.BODY, f"answered with a body of over {format_size(options.max_size)} (max_size)")
@@ -143,7 +182,7 @@ def _found(probe: Probe, handle: Any, outcome: Outcome, chunks: list[bytes], wat
         return Finding(finding.status, finding.message, values, finding.facts)
     if wrong is not None:
         return failed(*wrong, values)
-    return Finding(Status.UP, f"answered {status} in {total:.3f} s", values)
+    return Finding(Status.UP, f"answered {status} in {total_s:.3f} s", values)
 
 
 def _values(handle: Any, status: int, *, by_name: bool) -> dict[str, float]:
