@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from zoneinfo import ZoneInfo
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -170,7 +171,8 @@ async def test_a_cron_probe_is_due_at_its_wall_clock_time() -> None:
         [at] = on.schedule.due().values()
 
         assert at > datetime.now(UTC)
-        assert (at.hour, at.minute, str(at.tzinfo)) == (6, 30, "Europe/Berlin")
+        at = at.astimezone(ZoneInfo("Europe/Berlin"))
+            assert (at.hour, at.minute) == (6, 30)
         assert at.isoweekday() <= 5
         on.schedule.fire(MORNING)
         assert on.started == ["backup"]

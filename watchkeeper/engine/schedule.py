@@ -4,24 +4,23 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 
 from watchkeeper.domain.probe import Cron, Every, Probe
 from watchkeeper.domain.rule import Clock
+from watchkeeper.engine.cron import CronTimes
 from watchkeeper.engine.slots import Slot, slot_of
-from watchkeeper.schema.cron import parse_cron
 
 CHECK_CLOCK_S: Final = 5.0
 STEP_MS: Final = 1_000  # the wall clock is off by so much against the loop's: somebody set it, or all stood still
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
+_TICK: Final = timedelta(microseconds=1)
 
 _log = structlog.get_logger("schedule")
 
@@ -194,7 +193,13 @@ class _SlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler comes with
         return _EPOCH + self._slot.next_due((now - _EPOCH) // _MS) * _MS
 
 
+class _CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler comes without types
+    def __init__(self, cron: Cron) -> None:
+        self._times = CronTimes(cron.expression, cron.timezone)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        return self._times.next_after(now - _TICK if previous is None else max(previous, now - _TICK))
+
+
 def _trigger(cohort: Cohort) -> BaseTrigger:
-    if isinstance(cohort, Cron):
-        return CronTrigger(**parse_cron(cohort.expression)._asdict(), timezone=ZoneInfo(cohort.timezone))
-    return _SlotTrigger(cohort)
+    return _CronTrigger(cohort) if isinstance(cohort, Cron) else _SlotTrigger(cohort)
