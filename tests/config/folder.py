@@ -1,9 +1,9 @@
 """A folder of configuration files, as a user would write them, and what loading it says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from watchkeeper import itsm, probers
 from watchkeeper.config.load import Catalogue, Config, load
@@ -37,6 +37,7 @@ class FakeKind:
     options: type[Model]
     values: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, tuple[FactType, str]] = field(default_factory=dict)
+    host: Callable[[Any], str] = lambda _: ""
 
 
 VOLUME: Final = FakeKind(

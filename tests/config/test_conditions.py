@@ -1,6 +1,7 @@
 """What conditions answer."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -165,3 +166,25 @@ def test_half_of_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(ExpressionError, match="surrogate") as caught:
         VOLUMES.compile("status == '\ud800'")
     assert caught.value.mistakes[0].offset == 11
+
+
+def test_a_condition_on_the_status_alone_answers_each_status_right_however_often_it_is_asked() -> None:
+    condition = VOLUMES.compile('status == "down" || !up')
+    asked = [Status.UP, Status.DOWN, Status.UP, Status.DOWN]
+
+    assert [condition(scope(sample(status=status), {}, [])) for status in asked] == [False, True, False, True]
+
+
+def test_a_condition_that_asks_for_more_than_the_status_is_asked_each_time() -> None:
+    condition = VOLUMES.compile("up && has(values.free_bytes)")
+
+    assert not condition(scope(sample(), {}, []))
+    assert condition(scope(sample(values={"free_bytes": 1.0}), {}, []))
+
+
+def test_missed_runs_can_be_asked_for() -> None:
+    condition = VOLUMES.compile("missed >= 3")
+
+    assert condition.asks_missed
+    assert not VOLUMES.compile("up").asks_missed
+    assert [condition(scope(replace(sample(), missed=count), {}, [])) for count in (0, 2, 3)] == [False, False, True]

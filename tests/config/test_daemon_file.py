@@ -52,7 +52,7 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: itsm, log, probe_files, "
+        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: itsm, limits, log, probe_files, "
          "rule_files, "
          "service_files, services, state, web")),
         ("log: {lvl: info}", "5:7: log.lvl: unknown key (did you mean 'level'?); accepted: format, level"),

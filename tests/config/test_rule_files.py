@@ -74,7 +74,7 @@ def test_all_that_is_said_of_a_rule_is_taken_over(folder: Folder) -> None:
         ("match: {labels: {env: 3}}", "7:31: match.labels.env: must be a text"),
         ("title: '{{ servce.id }}'", ("7:16: title: there is no 'servce' here (did you mean 'service'?): there is "
          "age, avg, count, "
-         "down_ratio, duration, facts, labels, max, message, min, now, predict, probe, quantile, rate, service, "
+         "down_ratio, duration, facts, labels, max, message, min, missed, now, predict, probe, quantile, rate, service, "
           "status, sum, "
          "time_to, up, values")),
         ("title: '{{ values.statsu_code }}'", ("7:16: title: there is no 'values.statsu_code' here (did you mean "

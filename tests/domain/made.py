@@ -20,6 +20,7 @@ class When:
 
     ask: Callable[[Scope], bool]
     spans_ms: Mapping[str, int] = field(default_factory=dict)
+    asks_missed: bool = False
 
     def __call__(self, scope: Scope) -> bool:
         return self.ask(scope)

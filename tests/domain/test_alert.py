@@ -55,16 +55,18 @@ def drawn(verdicts: str) -> list[tuple[int, Verdict]]:
         (0, 25, "x....", [(10, "F"), (45, "-")]),
         (0, 30, "x.   x", [(10, "F"), (50, "-"), (60, "F")]),
         (0, 30, "x.  x.", [(10, "F")]),
-        # What is unknown opens nothing, ends nothing, and stops the clocks until something is known again.
+        # What is unknown opens nothing, ends nothing, and stops the clocks: its time does not count.
         (0, 0, "?x?.?", [(20, "F"), (40, "-")]),
         (30, 0, "x????", [(10, "p")]),
-        (30, 0, "x????x", [(10, "p"), (60, "F")]),
+        (30, 0, "x????xxx", [(10, "p"), (80, "F")]),
+        (30, 0, "x????x.", [(10, "p"), (70, "-")]),
         (30, 0, "x????.", [(10, "p"), (60, "-")]),
-        (30, 0, "x?xx", [(10, "p"), (40, "F")]),
+        (30, 0, "x?xxx", [(10, "p"), (50, "F")]),
+        (30, 0, "x?x?x?xx", [(10, "p"), (70, "F")]),
         (0, 30, "x.????", [(10, "F")]),
-        (0, 30, "x.????.", [(10, "F"), (70, "-")]),
+        (0, 30, "x.????...", [(10, "F"), (90, "-")]),
         (0, 30, "x.????x", [(10, "F")]),
-        (0, 30, "x.?...", [(10, "F"), (50, "-")]),
+        (0, 30, "x.?...", [(10, "F"), (60, "-")]),
         (0, 0, "x???", [(10, "F")]),
         (30, 0, "??", []),
         # A clock that ran out before the unknown was heard has run out.
@@ -112,7 +114,9 @@ def test_a_clock_that_has_not_run_out_changes_nothing() -> None:
 
 
 def test_clearing_leaves_nothing_behind() -> None:
-    assert clear(Alert(REF, AlertState.FIRING, 10, 10, 20, stalled=True), 30) == Alert(REF, since_ms=30)
+    assert clear(Alert(REF, AlertState.FIRING, 10, 10, 20, stalled_since_ms=25, paused_ms=3), 30) == Alert(
+        REF, since_ms=30
+    )
 
 
 HOLDS = st.builds(Hold, st.sampled_from((0, 1, 5, 7, 20)), st.sampled_from((0, 1, 5, 7, 20)))
@@ -122,36 +126,34 @@ HEARD = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(list(Verdict))), 
 
 
 def by_the_millisecond(hold: Hold, heard: Sequence[tuple[int, Verdict]], end: int) -> list[Change]:
-    """The same by brute force: what is known at each ms, and for how long it has been so.
+    """The same by brute force: what is known at each ms, and for how many ms it has been so.
 
-    Between two verdicts the last one is taken to go on, unless it is unknown: then nothing happens at all.
+    Between two verdicts the last one is taken to go on. What is unknown goes on as well: nothing is counted then.
     """
     state, found = "-", []
-    trouble: int | None = None  # since when the condition holds
-    relief: int | None = None  # since when it is over, while firing
+    held: int | None = None  # for how long the condition has held
+    over: int | None = None  # for how long it has been over, while firing
     verdicts, known = dict(heard), Verdict.OVER
     for now in range(end + 1):
-        new = verdicts.get(now)
+        if known is Verdict.HOLDS and held is not None:
+            held += 1
+        if known is Verdict.OVER and over is not None:
+            over += 1
         # At the very time of a verdict the verdict counts, and no clock runs out before it.
-        if new is None and known is Verdict.UNKNOWN:
+        known = verdicts.get(now, known)
+        if known is Verdict.UNKNOWN:
             continue
-        known = known if new is None else new
         if known is Verdict.HOLDS:
-            trouble, relief = now if trouble is None else trouble, None
-        elif known is Verdict.OVER:
-            if state == "F":
-                relief = now if relief is None else relief
-            else:
-                trouble = None
+            held, over = 0 if held is None else held, None
+        elif state == "F":
+            over = 0 if over is None else over
         else:
-            continue
+            held = None
         before = state
-        if state != "F" and trouble is None:
-            state = "-"
-        elif state != "F" and trouble is not None:
-            state = "F" if now - trouble >= hold.for_ms else "p"
-        elif relief is not None and now - relief >= hold.keep_firing_for_ms:
-            state, trouble, relief = "-", None, None
+        if state != "F":
+            state = "-" if held is None else "F" if held >= hold.for_ms else "p"
+        elif over is not None and over >= hold.keep_firing_for_ms:
+            state, held, over = "-", None, None
         if state != before:
             found.append((now, state))
     return found
@@ -173,3 +175,9 @@ def test_it_does_not_matter_how_often_or_late_clocks_are_looked_at(
     times = {at_ms for at_ms, _ in heard}
     some = [at_ms for at_ms in timers if at_ms not in times and at_ms <= end]
     assert changes(hold, heard, [*some, end]) == changes(hold, heard, [end])
+
+
+def test_a_clock_that_is_set_back_does_not_make_an_alert_wait_for_what_it_remembers() -> None:
+    pending = Alert(REF, AlertState.PENDING, 3_600_000, 3_600_000)
+    [now] = observe(pending, Hold(30), Verdict.HOLDS, 1_000)
+    assert deadline(now, Hold(30)) == 1_030

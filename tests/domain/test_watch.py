@@ -1,13 +1,15 @@
 """Keeping watch: samples and time go in, what follows comes out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tests.domain.made import Text, When, is_full, plan, probe, rule, sample
-from watchkeeper.domain.alert import Alert, AlertRef, AlertState
+from watchkeeper.domain.alert import AlertRef, AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, ProbeGone, StatusChanged
 from watchkeeper.domain.incident import IncidentState
 from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rule import Hold, Match, Rule, Scope
+from watchkeeper.domain.service import Service
 from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketState
 from watchkeeper.domain.watch import Plan, Watch
 
@@ -102,7 +104,7 @@ def test_what_is_unknown_neither_opens_nor_resolves() -> None:
 def test_a_condition_without_an_answer_decides_nothing_and_is_counted() -> None:
     watch = watch_of(plan(probe(), rule("full", is_full)))
     watch.observe(sample(1000, used=95.0))
-    assert watch.observe(sample(2000)) == []
+    assert happenings(watch.observe(sample(2000))) == []
     assert watch.unanswered_total == 1
     [binding] = watch.subjects["home"].bindings
     assert binding.unanswered == "no used"
@@ -204,7 +206,7 @@ def restarted(watch: Watch, one: Plan, now_ms: int) -> tuple[Watch, list[Effect]
     """A watch that begins with what the store has of another: what its effects told."""
     bindings = [binding for subject in watch.subjects.values() for binding in subject.bindings]
     stored = [
-        Alert(alert.ref, alert.state, alert.since_ms, alert.active_since_ms, alert.clear_since_ms, stalled=True)
+        stall(alert, now_ms)
         for alert in (binding.alert for binding in bindings)
         if alert.state is not AlertState.INACTIVE
     ]
@@ -230,20 +232,82 @@ def test_a_restart_keeps_the_clock_of_a_pending_alert_but_lets_it_fire_on_news_o
     one = plan(probe(), waiting(for_ms=60_000))
     watch = watch_of(one)
     watch.observe(sample(1000, DOWN))
-    again, _ = restarted(watch, one, 30_000)
+    again, _ = restarted(watch, one, 31_000)
     assert again.advance(10**6) == []
     assert happenings(again.observe(sample(40_000, DOWN))) == []
-    assert again.next_deadline() == 61_000
-    assert happenings(again.advance(61_000)) == [("opened", 50, 61_000)]
+    assert again.next_deadline() == 70_000  # half of it had run, and nobody watched for nine seconds
+    assert happenings(again.advance(70_000)) == [("opened", 50, 70_000)]
     assert again.incidents["down/probe=home"].started_ms == 1000
 
 
-def test_a_restart_after_a_long_time_fires_when_it_hears_that_trouble_goes_on() -> None:
+def test_the_time_of_a_long_stop_does_not_count_as_trouble() -> None:
     one = plan(probe(), waiting(for_ms=60_000))
     watch = watch_of(one)
     watch.observe(sample(1000, DOWN))
-    again, _ = restarted(watch, one, 500_000)
-    assert happenings(again.observe(sample(500_001, DOWN))) == [("opened", 50, 500_001)]
+    again, _ = restarted(watch, one, 11_000)
+    assert happenings(again.observe(sample(500_000, DOWN))) == []
+    assert happenings(again.advance(550_000)) == [("opened", 50, 550_000)]
+
+
+def test_a_probe_that_is_not_heard_of_stops_its_clocks() -> None:
+    """As after the machine stood still: what was mended meanwhile must not open a ticket."""
+    watch = watch_of(plan(probe(), waiting(for_ms=600_000)))
+    watch.observe(sample(1_000, DOWN))
+    assert watch.advance(10_000_000) != []
+    assert watch.incidents == {}
+    assert happenings(watch.observe(sample(10_000_001, UP))) == []
+    assert watch.incidents == {}
+
+
+def test_a_silence_in_which_no_clock_ran_out_does_not_count_either() -> None:
+    watch = watch_of(plan(probe(), waiting(for_ms=600_000)))
+    watch.observe(sample(0, DOWN))
+    watch.observe(sample(400_000, DOWN))  # every minute, so it should have been heard of at 60 s
+    assert watch.next_deadline() == 400_000 + 540_000
+
+
+def test_missed_runs_can_be_ruled_on_and_are_over_with_the_first_run() -> None:
+    missing = rule("missing", When(lambda scope: scope.sample.missed >= 2, asks_missed=True))
+    watch = watch_of(plan(probe(), rule(), missing))
+    assert happenings(watch.observe(replace(sample(1_000, UNKNOWN), missed=1))) == []
+    assert happenings(watch.observe(replace(sample(2_000, UNKNOWN), missed=2))) == [("opened", 1, 2_000)]
+    assert happenings(watch.observe(sample(3_000, UNKNOWN))) == [], "it ran, but could not tell"
+    assert happenings(watch.observe(sample(4_000, UP))) == [("resolved", 1, 4_000)]
+
+
+def test_a_condition_that_fails_decides_nothing_and_costs_no_other_rule_its_incident() -> None:
+    def fails(_: Scope) -> bool:
+        raise ZeroDivisionError
+
+    watch = watch_of(plan(probe(), rule("broken", fails), rule()))
+    assert happenings(watch.observe(sample(1000, DOWN))) == [("opened", 1, 1000)]
+    assert watch.subjects["home"].bindings[0].unanswered.startswith("the evaluation failed")
+
+
+def test_another_target_under_the_same_id_begins_anew() -> None:
+    asks = When(lambda scope: len(scope.window.points("used", 10_000, scope.now_ms).values) > 1, {"used": 10_000})
+    first = replace(probe(), options="/srv")
+    watch = watch_of(plan(first, rule("two", asks)))
+    watch.observe(sample(1_000, used=10.0))
+    watch.revise(plan(replace(first, options="/home"), rule("two", asks)), 2_000)
+    assert watch.subjects["home"].status is None
+    assert happenings(watch.observe(sample(3_000, used=80.0))) == []
+
+
+def test_a_probe_that_moves_to_another_service_counts_for_that_one_from_then_on() -> None:
+    other = Service("other", "Other")
+    watch = watch_of(plan(probe(), other))
+    watch.observe(sample(1_000, DOWN))
+    [moved] = watch.revise(plan(probe(service="other"), other), 2_000)
+    assert isinstance(moved, StatusChanged)
+    assert (moved.service, moved.status, moved.at_ms) == ("other", DOWN, 2_000)
+
+
+def test_a_window_forgets_what_lies_ahead_when_the_clock_is_set_back() -> None:
+    asks = When(lambda scope: max(scope.window.points("used", 60_000, scope.now_ms).values) > 90, {"used": 60_000})
+    watch = watch_of(plan(probe(), rule("full", asks)))
+    watch.observe(sample(3_600_000, used=10.0))
+    assert happenings(watch.observe(sample(1_000, used=95.0))) == [("opened", 1, 1_000)]
 
 
 def test_a_restart_without_a_rule_resolves_what_it_opened_and_says_why() -> None:

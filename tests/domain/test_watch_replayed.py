@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.domain.made import is_full, plan, probe, rule, sample
-from watchkeeper.domain.alert import Alert, AlertState
+from watchkeeper.domain.alert import Alert, AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged
 from watchkeeper.domain.incident import IncidentState
 from watchkeeper.domain.probe import Sample, Status
@@ -110,11 +110,7 @@ def test_a_restart_at_any_moment_opens_nothing_twice(samples: list[Sample], cut:
             stored[effect.after.ref] = effect.after
     again = Watch(
         PLAN,
-        open_alerts=[
-            Alert(one.ref, one.state, one.since_ms, one.active_since_ms, one.clear_since_ms, stalled=True)
-            for one in stored.values()
-            if one.state is not AlertState.INACTIVE
-        ],
+        open_alerts=[stall(one, one.since_ms) for one in stored.values() if one.state is not AlertState.INACTIVE],
         open_incidents=list(watch.incidents.values()),
         next_incident_id=1000,
     )

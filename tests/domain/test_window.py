@@ -41,9 +41,8 @@ def test_a_ring_holds_what_a_list_would_in_the_same_span(
     for gap, value in gaps:
         now += gap
         ring.append(now, value)
-        if not kept or now > kept[-1][0]:
-            kept.append((now, value))
-            kept = [point for point in kept if point[0] > now - span]
+        kept = [point for point in kept if now - span < point[0] < now]
+        kept.append((now, value))
         assert len(ring) == len(kept)
     for after, length in asked:
         points = ring.since(after, after + length)

@@ -40,6 +40,7 @@ def sample(probe_id: str = "web", status: Status = Status.UP, at_ms: int = NOW_M
 @dataclass(frozen=True, slots=True)
 class IsDown:
     spans_ms: Mapping[str, int] = field(default_factory=dict)
+    asks_missed: bool = False
 
     def __call__(self, scope: Scope) -> bool:
         return scope.sample.status is Status.DOWN

@@ -27,7 +27,7 @@ class Bench:
         self.evaluation.revise(self.plan)
 
     def observe(self, status: Status, probe_id: str = "web") -> None:
-        self.evaluation.observe(made.sample(probe_id, status, hand_loop().clock()))
+        self.evaluation.observe(made.probe(probe_id), made.sample(probe_id, status, hand_loop().clock()))
 
     def happened(self) -> list[tuple[float, Happening]]:
         """What became of incidents, and when, in seconds since the loop began."""
@@ -208,7 +208,7 @@ def test_without_a_loop_clocks_are_moved_by_hand() -> None:
     plan = made.plan([made.probe("web")], made.rule(for_ms=60_000))
     evaluation = Evaluation(Watch(plan), lambda: now_ms[0], recorded.append, Figures("1.2.3"))
     evaluation.revise(plan)
-    evaluation.observe(made.sample("web", Status.DOWN, now_ms[0]))
+    evaluation.observe(made.probe("web"), made.sample("web", Status.DOWN, now_ms[0]))
     recorded.clear()
 
     now_ms[0] += 60_000
@@ -216,3 +216,11 @@ def test_without_a_loop_clocks_are_moved_by_hand() -> None:
 
     [decision] = recorded
     assert any(isinstance(effect, IncidentChanged) for effect in decision)
+
+
+@on_hand_loop
+async def test_a_run_that_was_under_way_when_its_probe_became_another_says_nothing_of_that_one() -> None:
+    on = Bench(made.rule())
+    on.evaluation.observe(made.probe("web", options="the old target"), made.sample("web", Status.DOWN))
+
+    assert on.evaluation.watch.subjects["web"].status is None

@@ -1,14 +1,14 @@
 """Runs are bounded, in order, and never two of one probe. Whatever a prober does, nothing gets lost unseen."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from structlog.testing import capture_logs
 
 from tests.engine import made
 from tests.engine.hand_loop import hand_loop, on_hand_loop, quiet
 from watchkeeper.domain.probe import Probe, Sample, Status
-from watchkeeper.engine.runner import Runner
+from watchkeeper.engine.runner import TELL_EVERY_S, Limits, Runner
 from watchkeeper.probers.base import Prober
 
 
@@ -34,21 +34,31 @@ class HandProber:
 class Bench:
     """A runner, its prober, and what was observed. Made on a loop whose time is moved by hand."""
 
-    def __init__(self, most: int = 2) -> None:
+    def __init__(self, most: int = 2, per_host: int = 100) -> None:
         self.prober = HandProber()
         self.samples: list[Sample] = []
         self.full = False
-        self.runner = Runner(hand_loop().clock, self._find, self.samples.append, lambda: self.full, most)
+        self.runner = Runner(
+            hand_loop().clock,
+            self._find,
+            lambda _, sample: self.samples.append(sample),
+            lambda: self.full,
+            Limits(most, per_host),
+        )
 
     def _find(self, name: str) -> Prober:
         if name != "fake":
             raise LookupError(name)
         return self.prober
 
-    async def start(self, *probe_ids: str) -> None:
+    async def start(self, *probe_ids: str, host: str = "") -> None:
         for probe_id in probe_ids:
-            self.runner.start(made.probe(probe_id))
+            self.runner.start(replace(made.probe(probe_id), host=host))
         await quiet()
+
+    def told(self) -> list[tuple[str, int, str]]:
+        """Of each sample whose probe and how many runs it missed, and why."""
+        return [(sample.probe_id, sample.missed, sample.message) for sample in self.samples]
 
 
 @on_hand_loop
@@ -164,10 +174,10 @@ async def test_a_run_that_failed_makes_room_for_the_next() -> None:
 async def test_an_evaluation_that_raises_is_logged_and_other_probes_go_on() -> None:
     prober = HandProber()
 
-    def observe(_: Sample) -> None:
+    def observe(_: Probe, __: Sample) -> None:
         raise ZeroDivisionError
 
-    runner = Runner(hand_loop().clock, lambda _: prober, observe, lambda: False, 1)
+    runner = Runner(hand_loop().clock, lambda _: prober, observe, lambda: False, Limits(1))
     with capture_logs() as logs:
         for probe_id in ("a", "b"):
             runner.start(made.probe(probe_id))
@@ -190,10 +200,9 @@ async def test_a_run_that_is_stuck_is_ended_when_it_has_had_its_time_twice() -> 
     with capture_logs() as logs:
         await on.start("web")
 
-    assert [entry["event"] for entry in logs] == ["run_stuck"]
-    assert [(sample.status, sample.message) for sample in on.samples] == [
-        (Status.UNKNOWN, "the prober did not keep its deadline")
-    ]
+    assert "run_stuck" in [entry["event"] for entry in logs]
+    assert on.samples[-1].message == "the prober did not keep its deadline"
+    assert {sample.status for sample in on.samples} == {Status.UNKNOWN}
     assert on.runner.in_flight == 0
     await on.start("web")
     assert on.prober.begun == ["web", "web"]
@@ -229,3 +238,64 @@ async def test_nothing_is_begun_after_the_end() -> None:
     await on.start("web")
 
     assert on.prober.begun == []
+
+
+@on_hand_loop
+async def test_a_missed_run_is_a_gap_with_its_reason_and_counts_up_to_the_next_run() -> None:
+    on = Bench(most=1)
+    await on.start("web", "web", "web")
+    await on.prober.give("web")
+    on.full = True
+    await on.start("web")
+
+    assert on.told() == [
+        ("web", 1, "a run was missed: the run before has not ended"),
+        ("web", 2, "a run was missed: the run before has not ended"),
+        ("web", 0, "web is up"),
+        ("web", 1, "a run was missed: too much waits for the database"),
+    ]
+    assert [sample.status for sample in on.samples] == [Status.UNKNOWN, Status.UNKNOWN, Status.UP, Status.UNKNOWN]
+
+
+@on_hand_loop
+async def test_a_run_that_waits_too_long_for_its_turn_is_missed_for_that_reason() -> None:
+    on = Bench(most=1)
+    await on.start("a", "web", "web")
+
+    assert on.told() == [("web", 1, "a run was missed: too many runs are under way")]
+
+
+@on_hand_loop
+async def test_missed_runs_are_logged_once_in_a_while_however_many_there_are() -> None:
+    on = Bench()
+    on.full = True
+    with capture_logs() as logs:
+        await on.start(*(["web"] * 500))
+        await hand_loop().until(TELL_EVERY_S + 1)
+        await on.start("web")
+
+    assert [(entry["event"], entry["runs"]) for entry in logs] == [("runs_missed", 1), ("runs_missed", 500)]
+
+
+@on_hand_loop
+async def test_a_host_that_hangs_holds_up_its_own_probes_only() -> None:
+    on = Bench(most=10, per_host=2)
+    await on.start("a", "b", "c", "d", host="slow")
+    await on.start("e", host="quick")
+
+    assert on.prober.begun == ["a", "b", "e"]
+    assert (on.runner.in_flight, on.runner.waiting) == (3, 2)
+    await on.prober.give("b")
+    await on.prober.give("a")
+    assert on.prober.begun == ["a", "b", "e", "c", "d"]
+    for probe_id in "cde":
+        await on.prober.give(probe_id)
+    assert (on.runner.in_flight, on.runner.waiting) == (0, 0)
+
+
+@on_hand_loop
+async def test_runs_without_a_host_have_no_limit_of_their_own() -> None:
+    on = Bench(most=10, per_host=1)
+    await on.start("a", "b", "c")
+
+    assert on.prober.begun == ["a", "b", "c"]

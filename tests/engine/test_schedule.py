@@ -28,6 +28,7 @@ class Bench:
         self.started: list[str] = []
         self.begun = asyncio.Event()
         self.missed: Counter[str] = Counter()
+        self.gaps: list[tuple[int, str]] = []  # when the first missed run was due, and why
         self.lags: list[float] = []
         self.schedule = Schedule(lambda: self.now_ms, self._start, self._miss, self.lags.append)
 
@@ -35,8 +36,9 @@ class Bench:
         self.started.append(probe.id)
         self.begun.set()
 
-    def _miss(self, probe: Probe, count: int) -> None:
+    def _miss(self, probe: Probe, count: int, at_ms: int, message: str) -> None:
         self.missed[probe.id] += count
+        self.gaps.append((at_ms, message))
 
 
 @contextmanager
@@ -148,6 +150,8 @@ async def test_intervals_that_were_skipped_are_missed_runs_of_each_probe_of_the_
         on.now_ms += 4 * 60_000 + 900
         on.schedule.fire(first)
         assert on.missed == {probe.id: 3 for probe in together}
+        due = first.last_due(on.now_ms) - 3 * 60_000
+        assert on.gaps == [(due, "3 runs missed: the schedule stood still for 4m")] * 2
 
         on.now_ms += 2 * 60_000
         on.schedule.fire(first)
@@ -172,7 +176,7 @@ async def test_a_cron_probe_is_due_at_its_wall_clock_time() -> None:
 
         assert at > datetime.now(UTC)
         at = at.astimezone(ZoneInfo("Europe/Berlin"))
-            assert (at.hour, at.minute) == (6, 30)
+        assert (at.hour, at.minute) == (6, 30)
         assert at.isoweekday() <= 5
         on.schedule.fire(MORNING)
         assert on.started == ["backup"]

@@ -53,7 +53,8 @@ def test_alerts_are_remembered_with_their_clocks_standing(database: Database) ->
         database, [firing, AlertChanged(firing.after, clearing, "well"), AlertChanged(Alert(made.API), pending, "")]
     )
 
-    assert remember(database).alerts == (replace(pending, stalled=True), replace(clearing, stalled=True))
+    standing = (replace(pending, stalled_since_ms=550), replace(clearing, stalled_since_ms=500))
+    assert remember(database).alerts == standing
 
 
 def test_an_alert_that_is_over_is_forgotten_but_its_transitions_are_not(database: Database) -> None:

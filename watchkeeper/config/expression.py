@@ -77,6 +77,7 @@ class CompiledCondition:
     _expression: Any
     _variables: list[tuple[str, Callable[[Scope], Any]]]
     _current: list[Scope | None] = field(repr=False)
+    asks_missed: bool = False
     _by_status: dict[Status, bool] | None = None
     """The answers so far, where they depend on nothing but the status."""
 
@@ -145,7 +146,13 @@ class Compiler:
         asks_more = any(call.name.text in FUNCTIONS or call.name.text == _HAS for call in tokens.calls())
         asks_status_only = not asks_more and {name for name, _ in used} <= _OF_STATUS
         return CompiledCondition(
-            text, spans, expression, used, self._current, _by_status={} if asks_status_only else None
+            text,
+            spans,
+            expression,
+            used,
+            self._current,
+            asks_missed=any(name == "missed" for name, _ in used),
+            _by_status={} if asks_status_only else None,
         )
 
     def _declare(self, name: str, function: Function) -> Any:

@@ -104,6 +104,7 @@ class ProbeReader:
                 timeout_ms=timeout_ms,
                 options=options,
                 labels=common.labels,
+                host=kind.host(options),
             )
 
     def _note_id(self, document: Document, path: Path_, name: object) -> bool:

@@ -31,6 +31,8 @@ class ProberKind(Protocol):
     def values(self) -> Mapping[str, str]: ...
     @property
     def facts(self) -> Mapping[str, tuple[FactType, str]]: ...
+    @property
+    def host(self) -> Callable[[Any], str]: ...
 
 
 class Kind(StrEnum):
@@ -77,6 +79,7 @@ NAMES: Final[Mapping[str, Name]] = {
     "up": Name(Kind.BOOLEAN, lambda s: s.sample.status is Status.UP, "whether the status is up"),
     "duration": Name(Kind.NUMBER, lambda s: s.sample.duration_s, "of the run, in seconds"),
     "message": Name(Kind.TEXT, lambda s: s.sample.message, "what the prober says of the run, in words"),
+    "missed": Name(Kind.NUMBER, lambda s: float(s.sample.missed), "runs in a row that did not take place when due"),
     "now": Name(Kind.TIME, lambda s: utc(s.now_ms), "the time of the evaluation"),
     "labels": Name(Kind.LABELS, lambda s: s.probe.labels, "the probe's labels"),
     "probe.id": Name(Kind.TEXT, lambda s: s.probe.id, ""),

@@ -2,8 +2,9 @@
 
     inactive --holds--> pending --held for `for`--> firing --over for `keep_firing_for`--> inactive
 
-A verdict of unknown stops the clocks: it neither opens nor resolves. Clocks run out at their own time, not when
-somebody next looks: replaying the same verdicts gives the same transitions, however late timers are served.
+A verdict of unknown stops the clocks: it neither opens nor resolves, and the time until the next verdict does not
+count. Clocks run out at their own time, not when somebody next looks: replaying the same verdicts gives the same
+transitions, however late timers are served.
 """
 
 from dataclasses import dataclass, replace
@@ -35,24 +36,26 @@ class AlertRef(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Alert:
     """`since_ms`: when the state was entered. `active_since_ms`: when the condition began to hold (pending, firing).
-    `clear_since_ms`: since when it no longer holds (firing only). `stalled`: the last verdict was unknown."""
+    `clear_since_ms`: since when it no longer holds (firing only). `stalled_since_ms`: since when nothing is known,
+    `None` while something is. `paused_ms`: for how long the clock that runs has stood before that."""
 
     ref: AlertRef
     state: AlertState = AlertState.INACTIVE
     since_ms: int = 0
     active_since_ms: int | None = None
     clear_since_ms: int | None = None
-    stalled: bool = False
+    stalled_since_ms: int | None = None
+    paused_ms: int = 0
 
 
 def deadline(alert: Alert, hold: Hold) -> int | None:
     """When the alert changes by itself, if nothing is heard until then. `None`: never."""
-    if alert.stalled:
+    if alert.stalled_since_ms is not None:
         return None
     if alert.state is AlertState.PENDING and alert.active_since_ms is not None:
-        return alert.active_since_ms + hold.for_ms
+        return alert.active_since_ms + alert.paused_ms + hold.for_ms
     if alert.state is AlertState.FIRING and alert.clear_since_ms is not None:
-        return alert.clear_since_ms + hold.keep_firing_for_ms
+        return alert.clear_since_ms + alert.paused_ms + hold.keep_firing_for_ms
     return None
 
 
@@ -69,7 +72,7 @@ def observe(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> tuple[Ale
 
     A clock that ran out before `at_ms` is served first, at its own time.
     """
-    expired = expire(alert, hold, at_ms - 1)
+    expired = expire(_not_after(alert, at_ms), hold, at_ms - 1)
     heard = _hear(expired, hold, verdict, at_ms)
     return tuple(after for before, after in ((alert, expired), (expired, heard)) if after is not before)
 
@@ -79,10 +82,24 @@ def clear(alert: Alert, at_ms: int) -> Alert:
     return Alert(alert.ref, AlertState.INACTIVE, since_ms=at_ms)
 
 
+def stall(alert: Alert, at_ms: int) -> Alert:
+    """The alert when nothing is known of it from `at_ms` on. The same object when that makes no difference."""
+    idle = alert.stalled_since_ms is not None or alert.state is AlertState.INACTIVE
+    return alert if idle else replace(alert, stalled_since_ms=max(at_ms, alert.since_ms))
+
+
+def _not_after(alert: Alert, at_ms: int) -> Alert:
+    """The alert as it is when the clock was set back to before what it remembers: what lies ahead is now."""
+    times = (alert.active_since_ms, alert.clear_since_ms, alert.stalled_since_ms)
+    if alert.since_ms <= at_ms and all(time is None or time <= at_ms for time in times):
+        return alert
+    active, clear_since, stalled = (None if time is None else min(time, at_ms) for time in times)
+    return Alert(alert.ref, alert.state, min(alert.since_ms, at_ms), active, clear_since, stalled, alert.paused_ms)
+
+
 def _hear(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
     if verdict is Verdict.UNKNOWN:
-        idle = alert.stalled or alert.state is AlertState.INACTIVE
-        return alert if idle else replace(alert, stalled=True)
+        return stall(alert, at_ms)
     if verdict is Verdict.HOLDS:
         return _hear_trouble(alert, hold, at_ms)
     return _hear_relief(alert, hold, at_ms)
@@ -90,12 +107,12 @@ def _hear(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
 
 def _hear_trouble(alert: Alert, hold: Hold, at_ms: int) -> Alert:
     if alert.state is AlertState.FIRING:
-        steady = alert.clear_since_ms is None and not alert.stalled
-        return alert if steady else replace(alert, clear_since_ms=None, stalled=False)
+        steady = alert.clear_since_ms is None and alert.stalled_since_ms is None
+        return alert if steady else replace(alert, clear_since_ms=None, stalled_since_ms=None, paused_ms=0)
     if alert.state is AlertState.INACTIVE:
         alert = Alert(alert.ref, AlertState.PENDING, since_ms=at_ms, active_since_ms=at_ms)
-    elif alert.stalled:
-        alert = replace(alert, stalled=False)
+    else:
+        alert = _resume(alert, at_ms)
     due = deadline(alert, hold)
     return _fire(alert, at_ms) if due is not None and due <= at_ms else alert
 
@@ -105,12 +122,20 @@ def _hear_relief(alert: Alert, hold: Hold, at_ms: int) -> Alert:
         return alert
     if alert.state is AlertState.PENDING:
         return clear(alert, at_ms)
-    if alert.clear_since_ms is None or alert.stalled:
-        since = at_ms if alert.clear_since_ms is None else alert.clear_since_ms
-        alert = replace(alert, clear_since_ms=since, stalled=False)
+    if alert.clear_since_ms is None:
+        alert = replace(alert, clear_since_ms=at_ms, stalled_since_ms=None, paused_ms=0)
+    else:
+        alert = _resume(alert, at_ms)
     due = deadline(alert, hold)
     return clear(alert, at_ms) if due is not None and due <= at_ms else alert
 
 
+def _resume(alert: Alert, at_ms: int) -> Alert:
+    """Lets the clock go on that stood."""
+    if alert.stalled_since_ms is None:
+        return alert
+    return replace(alert, stalled_since_ms=None, paused_ms=alert.paused_ms + at_ms - alert.stalled_since_ms)
+
+
 def _fire(alert: Alert, at_ms: int) -> Alert:
-    return replace(alert, state=AlertState.FIRING, since_ms=at_ms, stalled=False)
+    return replace(alert, state=AlertState.FIRING, since_ms=at_ms, stalled_since_ms=None, paused_ms=0)

@@ -48,7 +48,8 @@ Fact = str | float | int | bool | datetime
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One scheduled check of one target. `options` is the prober's own validated model."""
+    """One scheduled check of one target. `options` is the prober's own validated model. `host` is whom its runs talk
+    to, empty where that is nobody."""
 
     id: str
     prober: str
@@ -58,6 +59,7 @@ class Probe:
     timeout_ms: int
     options: Any
     labels: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Sample:
     """The outcome of one run.
 
     `at_ms` is when the outcome was known. `values` are numbers in base units (seconds, bytes, percent);
-    `facts` are everything else that a rule may ask about. `message` is one plain sentence.
+    `facts` are everything else that a rule may ask about. `message` is one plain sentence. `missed` counts the runs
+    in a row, up to this one, that did not take place.
     """
 
     probe_id: str
@@ -75,3 +78,4 @@ class Sample:
     values: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=dict)
     message: str = ""
+    missed: int = 0

@@ -57,6 +57,10 @@ class Condition(Protocol):
     @property
     def spans_ms(self) -> Mapping[str, int]: ...
 
+    @property
+    def asks_missed(self) -> bool:
+        """Whether it asks how many runs were missed: then it is asked of samples that are unknown as well."""
+
     def __call__(self, scope: Scope) -> bool:
         """Whether the condition holds.
 

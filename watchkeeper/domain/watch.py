@@ -6,25 +6,16 @@ daemon, a rule test and a replay of history that feed it the same samples get th
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watchkeeper.domain import alert as alerts
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
-from watchkeeper.domain.correlation import incident_key, ticket_key
-from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, ProbeGone, StatusChanged
-from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, IncidentState, step
-from watchkeeper.domain.probe import Probe, Sample, Status
+from watchkeeper.domain.casebook import Casebook
+from watchkeeper.domain.effect import AlertChanged, Effect, ProbeGone, StatusChanged
+from watchkeeper.domain.incident import Incident
+from watchkeeper.domain.probe import Every, Probe, Sample, Status
 from watchkeeper.domain.rule import Condition, Rule, Scope
 from watchkeeper.domain.service import Service
-from watchkeeper.domain.ticket import (
-    Command,
-    CommandKind,
-    TicketChange,
-    TicketDraft,
-    TicketState,
-    draft_incident,
-)
-from watchkeeper.domain.units import format_elapsed_ms, format_time
 from watchkeeper.domain.window import EMPTY, Unanswerable, Window
 
 
@@ -36,6 +27,15 @@ class Plan:
     probes: Mapping[str, Probe]
     rules: Mapping[str, Rule]
     default_backend: str
+
+
+def reusing(plan: Plan, before: Plan) -> Plan:
+    """The plan, with the very probes of an earlier one where they are equal: a look tells that nothing changed."""
+    probes = {
+        probe_id: known if (known := before.probes.get(probe_id)) == probe else probe
+        for probe_id, probe in plan.probes.items()
+    }
+    return replace(plan, probes=probes)
 
 
 class Binding:
@@ -50,8 +50,9 @@ class Binding:
         self.unanswered = ""  # why the last verdict was unknown
 
     def judge(self, scope: Scope) -> Verdict:
-        """What the rule says of a sample. What is unknown decides nothing."""
-        if scope.sample.status is Status.UNKNOWN:
+        """What the rule says of a sample. What is unknown decides nothing, but for rules on missed runs."""
+        unknown = scope.sample.status is Status.UNKNOWN
+        if unknown and not self.condition.asks_missed:
             self.unanswered = "the probe could not tell"
             return Verdict.UNKNOWN
         try:
@@ -59,7 +60,12 @@ class Binding:
         except Unanswerable as reason:
             self.unanswered = str(reason)
             return Verdict.UNKNOWN
-        return Verdict.HOLDS if holds else Verdict.OVER
+        except Exception as error:  # noqa: BLE001  # a bug in a rule's code must not cost another rule its ticket
+            self.unanswered = f"the evaluation failed: {error!r}"
+            return Verdict.UNKNOWN
+        if holds:
+            return Verdict.HOLDS
+        return Verdict.UNKNOWN if unknown else Verdict.OVER
 
 
 class Subject:
@@ -78,6 +84,19 @@ class Subject:
 
     def scope(self, sample: Sample, now_ms: int) -> Scope:
         return Scope(sample, self.probe, self.service, now_ms, self.window)
+
+    def unheard_since(self, now_ms: int) -> int | None:
+        """Since when the probe should have been heard of and was not; `None` while the silence is not too long."""
+        if self.sample is None or not isinstance(self.probe.schedule, Every):
+            return None
+        interval_ms, heard_ms = self.probe.schedule.interval_ms, self.sample.at_ms
+        return heard_ms + interval_ms if now_ms - heard_ms > 2 * interval_ms + self.probe.timeout_ms else None
+
+    def take_over(self, old: "Subject") -> None:
+        """Goes on where an earlier one of the same probe was, as far as both look at the same thing in one way."""
+        if old.probe.prober == self.probe.prober and old.probe.options == self.probe.options:
+            self.sample, self.status, self.status_since_ms = old.sample, old.status, old.status_since_ms
+            self.window.keep(old.window)
 
 
 class Watch:
@@ -99,12 +118,15 @@ class Watch:
     ) -> None:
         self.plan = plan
         self.subjects: dict[str, Subject] = {}
-        self.incidents = {incident.key: incident for incident in open_incidents}
         self.unanswered_total = 0
-        self._next_incident_id = next_incident_id
+        self._casebook = Casebook(open_incidents, next_incident_id)
         self._deadlines: list[tuple[int, AlertRef, Binding]] = []
         self._remembered = {alert.ref: alert for alert in open_alerts}
-        self._incident_of = {ref: incident.key for incident in self.incidents.values() for ref in incident.firing}
+
+    @property
+    def incidents(self) -> Mapping[str, Incident]:
+        """The open incidents, by their key."""
+        return self._casebook.open
 
     def revise(self, plan: Plan, now_ms: int) -> list[Effect]:
         """Takes on a plan, at start and at a reload. What stays keeps its state; what is gone ends its trouble."""
@@ -115,25 +137,27 @@ class Watch:
         self._remembered = {}
         kept.update((binding.alert.ref, binding.alert) for old in before.values() for binding in old.bindings)
         rules = list(plan.rules.values())
+        effects: list[Effect] = []
         for probe in plan.probes.values():
-            subject = Subject(probe, plan.services[probe.service])
-            if (old := before.get(probe.id)) is not None:
-                subject.sample, subject.status = old.sample, old.status
-                subject.status_since_ms = old.status_since_ms
+            subject = self.subjects[probe.id] = Subject(probe, plan.services[probe.service])
             subject.bindings = [
                 Binding(rule, rule.conditions[probe.prober], kept.pop(ref, Alert(ref)))
                 for rule in rules
                 if rule.match(probe)
                 for ref in (AlertRef(rule.id, probe.id),)
             ]
-            spans = _spans(subject)
-            if spans:
+            if spans := _spans(subject):
                 subject.window = Window(spans)
-                if old is not None:
-                    subject.window.keep(old.window)
-            self.subjects[probe.id] = subject
+            if (old := before.get(probe.id)) is not None:
+                subject.take_over(old)
+                effects += _moved(old, subject, now_ms)
+        for subject in self.subjects.values():
+            if subject.sample is None:
+                # Nothing is known of it yet, or no longer: clocks that run stand until it is heard of.
+                for binding in subject.bindings:
+                    binding.alert = alerts.stall(binding.alert, now_ms)
         self._rearm()
-        effects: list[Effect] = [ProbeGone(probe_id, now_ms) for probe_id in before if probe_id not in self.subjects]
+        effects += [ProbeGone(probe_id, now_ms) for probe_id in before if probe_id not in self.subjects]
         for alert in kept.values():
             if alert.state is not AlertState.INACTIVE:
                 reason = _why_ended(alert.ref, plan)
@@ -149,6 +173,7 @@ class Watch:
         if subject is None:
             return []
         effects = self.advance(sample.at_ms - 1)
+        unheard_since = subject.unheard_since(sample.at_ms)
         subject.sample = sample
         if (before := subject.status) is not sample.status:
             subject.status, subject.status_since_ms = sample.status, sample.at_ms
@@ -166,6 +191,8 @@ class Watch:
                 continue  # nothing was wrong and nothing is: nearly always
             if verdict is Verdict.UNKNOWN:
                 self.unanswered_total += 1
+            if unheard_since is not None:
+                alert = binding.alert = alerts.stall(alert, unheard_since)
             for after in alerts.observe(alert, binding.rule.hold, verdict, sample.at_ms):
                 effects += self._move(alert, after, binding, scope, sample.message)
                 alert = after
@@ -183,6 +210,8 @@ class Watch:
             subject = self.subjects[before.ref.probe_id]
             if subject.sample is None:
                 continue
+            if (unheard_since := subject.unheard_since(due)) is not None:
+                after = alerts.stall(before, unheard_since)
             scope = subject.scope(subject.sample, due)
             effects += self._move(before, after, binding, scope, subject.sample.message)
         return effects
@@ -215,85 +244,23 @@ class Watch:
             binding.alert = after
             self._arm(binding)
         effects: list[Effect] = []
-        if before.state is not after.state or before.clear_since_ms != after.clear_since_ms:
+        if before != after:
             effects.append(AlertChanged(before, after, reason))
         if after.state is AlertState.FIRING and before.state is not AlertState.FIRING:
             assert binding is not None
             assert scope is not None
-            effects += self._fired(after, binding.rule, scope)
+            effects += self._casebook.fired(after, binding.rule, scope, self.plan.default_backend)
         elif before.state is AlertState.FIRING and after.state is AlertState.INACTIVE:
-            effects += self._over(after, reason)
+            effects += self._casebook.over(after, reason)
         return effects
 
-    def _fired(self, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
-        key = incident_key(rule, scope.probe)
-        incident = self.incidents.get(key)
-        self._incident_of[alert.ref] = key
-        if incident is None:
-            return self._open(key, alert, rule, scope)
-        joined = step(incident, AlertFired(alert.ref, alert.since_ms))
-        if joined is incident:
-            return []
-        self.incidents[key] = joined
-        text = f"{scope.probe.id} joined: {scope.sample.message}"
-        return [
-            IncidentChanged(joined, Happening.JOINED, alert.since_ms, alert.ref, text),
-            self._command(joined, CommandKind.UPDATE, TicketChange(text), alert.since_ms),
-        ]
 
-    def _open(self, key: str, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
-        active = alert.active_since_ms
-        incident = Incident(
-            id=self._next_incident_id,
-            key=key,
-            rule_id=rule.id,
-            service=scope.service.id,
-            title=rule.title(scope),
-            severity=rule.severity,
-            impact=rule.incident.impact,
-            urgency=rule.incident.urgency,
-            backend=rule.incident.backend or self.plan.default_backend,
-            started_ms=alert.since_ms if active is None else active,
-            opened_ms=alert.since_ms,
-            firing=frozenset({alert.ref}),
-            affected=(alert.ref,),
-            runbook=rule.runbook,
-        )
-        self._next_incident_id += 1
-        self.incidents[key] = incident
-        draft = draft_incident(incident, ticket_key(key, incident.opened_ms), rule, scope)
-        return [
-            IncidentChanged(incident, Happening.OPENED, alert.since_ms, alert.ref, scope.sample.message),
-            self._command(incident, CommandKind.CREATE, draft, alert.since_ms),
-        ]
-
-    def _over(self, alert: Alert, reason: str) -> list[Effect]:
-        key = self._incident_of.pop(alert.ref, None)
-        incident = self.incidents.get(key) if key is not None else None
-        if incident is None:
-            return []
-        left = step(incident, AlertOver(alert.ref, alert.since_ms))
-        if left.state is IncidentState.OPEN:
-            self.incidents[left.key] = left
-            text = f"{alert.ref.probe_id} is no longer part of it: {reason}"
-            change = TicketChange(text)
-            return [
-                IncidentChanged(left, Happening.LEFT, alert.since_ms, alert.ref, text),
-                self._command(left, CommandKind.UPDATE, change, alert.since_ms),
-            ]
-        del self.incidents[left.key]
-        lasted = format_elapsed_ms(alert.since_ms - left.started_ms)
-        text = f"Over since {format_time(alert.since_ms)}, after {lasted}: {reason}"
-        return [
-            IncidentChanged(left, Happening.RESOLVED, alert.since_ms, alert.ref, text),
-            self._command(left, CommandKind.RESOLVE, TicketChange(text, TicketState.RESOLVED), alert.since_ms),
-        ]
-
-    @staticmethod
-    def _command(incident: Incident, kind: CommandKind, payload: TicketDraft | TicketChange, at_ms: int) -> Command:
-        return Command(
-            incident.id, incident.backend, ticket_key(incident.key, incident.opened_ms), kind, payload, at_ms
-        )
+def _moved(old: Subject, subject: Subject, now_ms: int) -> list[Effect]:
+    """What follows when a probe belongs to another service than before: its time counts for that one from now on."""
+    if subject.status is None or old.probe.service == subject.probe.service:
+        return []
+    text = f"the probe belongs to the service {subject.probe.service} now"
+    return [StatusChanged(subject.probe.id, subject.probe.service, subject.status, now_ms, text, subject.status)]
 
 
 def _why_ended(ref: AlertRef, plan: Plan) -> str:

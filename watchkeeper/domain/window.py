@@ -4,7 +4,7 @@ The functions follow PromQL's of the same meaning: a window of length W at time 
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import floor, isnan
@@ -47,10 +47,12 @@ class Ring:
         return len(self._times) - self._head
 
     def append(self, at_ms: int, value: float) -> None:
-        """Adds a point. One that is not later than the last is dropped: time runs one way."""
+        """Adds a point. Points at or after its time are dropped: the clock was set back, they have not been yet."""
         times = self._times
         if times and at_ms <= times[-1]:
-            return
+            keep = bisect_left(times, at_ms, lo=self._head)
+            del times[keep:]
+            del self._values[keep:]
         times.append(at_ms)
         self._values.append(value)
         oldest = at_ms - self.span_ms

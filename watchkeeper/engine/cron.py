@@ -1,7 +1,7 @@
 """When cron expressions are due, also on the days when clocks are put forward or back.
 
 As cron itself does it: a time that a day skips is due when the skipped hour ends. A time that a day has twice is due
-the first time only, unless the expression names no hour: what runs every hour, or every few minutes, goes by real time.
+the first time only, unless the expression names no hour: what runs every hour or few minutes goes by real time.
 """
 
 from collections.abc import Iterator

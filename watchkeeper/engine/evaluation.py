@@ -7,7 +7,7 @@ import structlog
 
 from watchkeeper.domain.alert import AlertState
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
-from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.domain.probe import Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
@@ -39,9 +39,11 @@ class Evaluation:
         self._timer_due_ms = 0
         self._ended = False
 
-    def observe(self, sample: Sample) -> None:
-        """Takes in a sample."""
-        self._hand_on(self.watch.observe(sample))
+    def observe(self, probe: Probe, sample: Sample) -> None:
+        """Takes in a sample of a probe, as it was when it ran. One that has become another since is passed over."""
+        subject = self.watch.subjects.get(probe.id)
+        if subject is not None and (subject.probe is probe or subject.probe == probe):
+            self._hand_on(self.watch.observe(sample))
 
     def advance(self) -> None:
         """Serves the clocks of alerts that have run out."""

@@ -12,6 +12,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from watchkeeper.domain.probe import Cron, Every, Probe
 from watchkeeper.domain.rule import Clock
+from watchkeeper.domain.units import format_elapsed_ms
 from watchkeeper.engine.cron import CronTimes
 from watchkeeper.engine.slots import Slot, slot_of
 
@@ -33,7 +34,7 @@ class Schedule:
 
     Args:
         start: starts a run of a probe.
-        missed: hears that so many runs of a probe did not take place.
+        missed: hears that so many runs of a probe did not take place, when the first of them was due, and why.
         lag: hears how late a slot was fired, in seconds.
     """
 
@@ -41,7 +42,7 @@ class Schedule:
         self,
         clock: Clock,
         start: Callable[[Probe], None],
-        missed: Callable[[Probe, int], None],
+        missed: Callable[[Probe, int, int, str], None],
         lag: Callable[[float], None],
     ) -> None:
         self._clock = clock
@@ -141,11 +142,14 @@ class Schedule:
         now = self._clock()
         due = slot.last_due(now)
         self._lag((now - due) / 1000)
-        skipped = (due - self._last_due.get(slot, due - slot.interval_ms)) // slot.interval_ms - 1
+        last = self._last_due.get(slot, due - slot.interval_ms)
+        skipped = (due - last) // slot.interval_ms - 1
         self._last_due[slot] = due
         if skipped > 0:
+            stood = format_elapsed_ms(due - last)
+            why = f"{skipped} run{'s' if skipped > 1 else ''} missed: the schedule stood still for {stood}"
             for probe in self._cohorts[slot].values():
-                self._missed(probe, skipped)
+                self._missed(probe, skipped, last + slot.interval_ms, why)
 
     def _put_in(self, probe: Probe) -> int | None:
         """Puts a probe into its cohort. Returns after how long it wants an early first run, if it does."""

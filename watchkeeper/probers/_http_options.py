@@ -116,10 +116,15 @@ class HttpOptions(Model):
         """`host:port` of the URL, for messages."""
         return peer_of(self.url)
 
+    @property
+    def host(self) -> str:
+        """The URL's host."""
+        return urlsplit(self.url).hostname or ""
+
     @cached_property
     def by_name(self) -> bool:
         """Whether the URL names a host that must be resolved."""
-        return not is_ip(urlsplit(self.url).hostname or "")
+        return not is_ip(self.host)
 
     @cached_property
     def secrets(self) -> Mapping[str, Secret]:

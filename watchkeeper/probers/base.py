@@ -38,6 +38,7 @@ class ProberKind:
     """What there is to know of a prober type before it is made.
 
     `values`: each number that a sample may hold, with its meaning and unit. `facts`: the same for everything else.
+    `host`: whom a run with these options talks to, empty where that is nobody.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ProberKind:
     make: Callable[[Clock], Prober]
     values: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, tuple[FactType, str]] = field(default_factory=dict)
+    host: Callable[[Any], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,7 @@ KIND = ProberKind(
     category=Category.HEALTH,
     options=DnsOptions,
     make=DnsProber,
+    host=lambda options: options.server.host if options.server else "",
     values={
         "answers": "how many records of the type there are",
         "resolve_seconds": "seconds until the answer",

@@ -284,6 +284,7 @@ KIND = ProberKind(
     category=Category.HEALTH,
     options=HttpOptions,
     make=HttpProber,
+    host=lambda options: options.host,
     values={
         "resolve_seconds": "seconds to resolve the name; absent for an IP address",
         "connect_seconds": "seconds to connect, after the name was resolved; absent on a connection kept alive",

@@ -133,6 +133,7 @@ KIND = ProberKind(
     category=Category.HEALTH,
     options=TcpOptions,
     make=TcpProber,
+    host=lambda options: options.address.host,
     values={
         "resolve_seconds": "seconds to resolve the name; absent for an IP address",
         "connect_seconds": "seconds to connect, after the name was resolved",
