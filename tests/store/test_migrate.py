@@ -43,8 +43,16 @@ def table_names(database: Database) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
-def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
-    with database.read() as connection:
+@pytest.mark.parametrize("way", ["made at once", "by migrations"])
+def test_the_schema_is_what_the_tables_say_however_it_came_to_be(empty: Database, way: str) -> None:
+    if way == "by migrations":
+        if empty.file is not None:
+            empty.file.touch()
+        with empty.write() as connection:
+            migrate.run_migrations(empty, connection)
+    migrate.upgrade(empty)
+    assert migrate.revision(empty) == migrate.SCHEMA
+    with empty.read() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
         differences = compare_metadata(context, tables.metadata)
         indexes = {

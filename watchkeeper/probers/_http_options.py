@@ -13,7 +13,7 @@ import pycurl
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from watchkeeper import __version__
-from watchkeeper.probers._resolver import is_ip
+from watchkeeper.probers._resolver import KEEP_S, is_ip
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import (
     SECRET_HELP,
@@ -33,9 +33,6 @@ _LINE_BREAKS: Final = re.compile(r"[\0\r\n]")
 _CREDENTIAL: Final = re.compile(r"authorization|cookie|api-?key|token|secret|password", re.IGNORECASE)
 _WEB: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _MAX_REDIRECTS: Final = 10
-
-DNS_CACHE_S: Final = 30
-"""How long an address that was looked up is used again. A failed connection ends that at once."""
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
@@ -74,7 +71,7 @@ class HttpOptions(Model):
     """The request's method. No body is sent."""
     headers: dict[str, TextOrSecret] = Field(default_factory=dict)
     """Headers of the request. One that carries a credential names where the secret is kept."""
-    expect: Expect = Field(default_factory=Expect)
+    expect: Expect = Expect()
     """What a good answer is."""
     follow_redirects: bool = True
     """Whether redirects are followed: up to 10; with secret headers only on the same scheme, host and port."""
@@ -198,7 +195,7 @@ def _setup(
         (pycurl.USERAGENT, f"watchkeeper/{__version__}"),
         (pycurl.CAINFO, _ca_file(verify)),
         (pycurl.CAPATH, None),  # the file is all that is trusted
-        (pycurl.DNS_CACHE_TIMEOUT, DNS_CACHE_S),
+        (pycurl.DNS_CACHE_TIMEOUT, KEEP_S),
         *_method(method),
     ]
     if follow_redirects:

@@ -3,14 +3,23 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
+from itertools import product
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from watchkeeper.probers._threads import Threads
 from watchkeeper.probers.base import Failure
 
 _THREADS: Final = 32
+_FAMILIES: Final = (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6)
+_KINDS: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+_MOST_KNOWN: Final = 20_000
+
+KEEP_S: Final = 30
+"""For how long probers that only want to connect use an address again. A failed connection ends that at once."""
 
 
 class Endpoint(NamedTuple):
@@ -33,10 +42,18 @@ class NotResolved(Exception):
 
 
 class Resolver:
-    """Looks up names as every other program on this machine does, /etc/hosts included."""
+    """Looks up names as every other program on this machine does, /etc/hosts included.
 
-    def __init__(self) -> None:
+    Args:
+        keep_s: for how long an answer is used again. The system tells no time to live.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, keep_s: float = 0.0, clock: Callable[[], float] = monotonic) -> None:
         self._threads = Threads("resolver", _THREADS)
+        self._keep_s = keep_s
+        self._clock = clock
+        self._known: dict[tuple[str, int, int, int], tuple[float, list[Endpoint]]] = {}
 
     @property
     def exhausted(self) -> bool:
@@ -61,11 +78,25 @@ class Resolver:
         """
         if is_ip(host):
             return _look_up(host, port, family, kind, socket.AI_NUMERICHOST)
+        question = (host, port, family, kind)
+        until, known = self._known.get(question, (0.0, []))
+        if self._clock() < until:
+            return known
         try:
             call = self._threads.submit(partial(_look_up, host, port, family, kind, 0))
         except OSError as error:
             raise NotResolved(Failure.LOCAL, str(error.strerror)) from None
-        return await asyncio.wrap_future(call)
+        found = await asyncio.wrap_future(call)
+        if self._keep_s:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[question] = self._clock() + self._keep_s, found
+        return found
+
+    def forget(self, host: str, port: int) -> None:
+        """The next question about a host is asked anew: it may have moved."""
+        for family, kind in product(_FAMILIES, _KINDS):
+            self._known.pop((host, port, family, kind), None)
 
 
 def is_ip(host: str) -> bool:

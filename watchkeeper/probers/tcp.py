@@ -8,7 +8,7 @@ from typing import Final
 from watchkeeper.domain.probe import Category, Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms
-from watchkeeper.probers._resolver import Endpoint, NotResolved, Resolver, is_ip
+from watchkeeper.probers._resolver import KEEP_S, Endpoint, NotResolved, Resolver, is_ip
 from watchkeeper.probers.base import (
     OWN_ERRORS,
     Failure,
@@ -39,7 +39,7 @@ class TcpProber:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = Resolver(KEEP_S)
         self._runs = Runs()
 
     async def run(self, probe: Probe) -> Sample:
@@ -53,6 +53,8 @@ class TcpProber:
             finding = self._late(probe, values)
         except Stopping as stopping:
             finding = failed(Failure.LOCAL, str(stopping))
+        if finding.status is not Status.UP:
+            self._resolver.forget(probe.options.address.host, probe.options.address.port)
         return sample(probe, finding, at_ms=self._clock(), duration_s=monotonic() - began)
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from watchkeeper.store._reasons import MAKING
 from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.tables import metadata
 
 SCHEMA: Final = "0001"
 """The newest revision in migrations/versions."""
@@ -71,8 +72,10 @@ def upgrade(database: Database) -> str | None:
         before = _revision(database, connection)
         if before is not None:
             _refuse_newer(database, before)
-        if before != SCHEMA:
-            _migrate(database, connection)
+        if before is None:
+            _create(connection)
+        elif before != SCHEMA:
+            run_migrations(database, connection)
     return before
 
 
@@ -129,7 +132,20 @@ def _keep_a_log(database: Database) -> None:
                 return
 
 
-def _migrate(database: Database, connection: Connection) -> None:
+def _create(connection: Connection) -> None:
+    """Makes the newest schema at once. A test holds it to what the migrations make, one after the other: Alembic
+    takes a third of a second and 10 MB, for the life of the process."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('{SCHEMA}')"))  # noqa: S608
+
+
+def run_migrations(database: Database, connection: Connection) -> None:
+    """Runs the migrations that the database has not had yet, in the connection's transaction.
+
+    Raises:
+        StoreError: one failed.
+    """
     # Late: Alembic is only needed when there is something to migrate.
     from alembic import command
     from alembic.config import Config
