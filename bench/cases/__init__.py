@@ -1,0 +1,22 @@
+"""The cases: each is a function that measures one thing and says what it found."""
+
+from collections.abc import Callable, Mapping
+
+from bench.cases import comparison, detection, failing, scrape, startup, store, sustained, ten_thousand
+from bench.report import Result
+from bench.stage import Stage
+
+Case = Callable[[Stage], Result]
+
+ALL: Mapping[str, Case] = {
+    "http200": comparison.http200,
+    "http1000": comparison.http1000,
+    "https200": comparison.https200,
+    "sustained": sustained.run,
+    "ten_thousand": ten_thousand.run,
+    "scrape": scrape.run,
+    "failing": failing.run,
+    "store": store.run,
+    "detection": detection.run,
+    "startup": startup.run,
+}
