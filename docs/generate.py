@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from watchkeeper.config.jsonschema import schemas
 
 from watchkeeper import itsm, probers
 from watchkeeper.app import catalogue
 from watchkeeper.cli import COMMANDS, main
 from watchkeeper.config import models
+from watchkeeper.config.jsonschema import schemas
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
@@ -59,6 +59,7 @@ def _configuration() -> str:
         *(f"- `{kind.name}`: {kind.summary}.\n" for kind in map(itsm.find, itsm.names())),
         "\n## services\n\nEach service by its id:\n\n" + _table(models.ServiceModel),
         "\n### objectives\n\n" + _table(models.Objectives),
+        "\n## retention\n\n" + _table(models.RetentionModel),
         "\n## log\n\n" + _table(models.Log),
     ]
     return "".join(parts)
@@ -144,7 +145,8 @@ def _command_line() -> str:
         "# Command line\n\n" + _NOTE,
         (
             "Exit status: 0 fine; 1 what you asked about is wrong (invalid configuration, a probe that is not up); 2 wrong "
-            "usage; 3 something needed can not be reached (the database, a port).\n"
+            "usage; 3 something needed can not be reached (the database, a port, a full disk for the output); 70 a fault of "
+            "watchkeeper's own, or a daemon that could not go on; 141 nobody reads the output any more.\n"
         ),
     ]
     top = click.Context(main, info_name="watchkeeper")
@@ -168,7 +170,7 @@ def _usage(command: click.Command, context: click.Context) -> Iterator[str]:
 def _metrics() -> str:
     """From a daemon's own output: what is written down here is what is served."""
     watch = Watch(Plan({}, {}, {}, "desk"))
-    reading = Reading(0, {}, {}, 0, 0, 0, (), ())
+    reading = Reading(0, {}, {}, 0, 0, 0, 0, (), ())
     text = "".join(Exposition(watch).chunks(reading))
     families = [
         (f"`{line.split()[2]}`", line.split(maxsplit=3)[3])

@@ -7,7 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,30 +20,38 @@ from watchkeeper import __version__, itsm, probers
 from watchkeeper.config.load import Backend, Catalogue, Config, load
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.domain.watch import Watch
-from watchkeeper.engine import descriptors
+from watchkeeper.domain.watch import Watch, reusing
+from watchkeeper.domain.window import Points
+from watchkeeper.engine import descriptors, memory
 from watchkeeper.engine.deliveries import Deliveries
 from watchkeeper.engine.delivery import Delivery
 from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
+from watchkeeper.engine.history import History
 from watchkeeper.engine.pulse import STALE_S, Pulse
 from watchkeeper.engine.recorder import Recorder
-from watchkeeper.engine.runner import Runner
+from watchkeeper.engine.retention import Retention
+from watchkeeper.engine.rollups import Rollups
+from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
 from watchkeeper.itsm.base import Surroundings, TicketBackend
 from watchkeeper.probers.base import Prober
 from watchkeeper.schema.fields import Secret
-from watchkeeper.store import lock, migrate
+from watchkeeper.store import lock, migrate, outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.desk import StoredDesk
-from watchkeeper.store.record import begin_run, record, remember
+from watchkeeper.store.journal import Journal
+from watchkeeper.store.record import Run, begin_run, record, remember
+from watchkeeper.store.replay import replay
 from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
 from watchkeeper.web.pages import make_app
 from watchkeeper.web.server import WebServer, listen
 
 END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
+
+_INDISPENSABLE = {"recorder", "pulse"}  # threads
 
 _log = structlog.get_logger("daemon")
 
@@ -76,14 +85,23 @@ def open_database(config: Config) -> Database:
     return Database(config.state.reveal() if isinstance(config.state, Secret) else config.state)
 
 
-async def run_daemon(config: Config, began_s: float) -> int:
-    """The daemon, until a signal ends it. Returns the exit status: 0, or 1 when it could not go on.
+def journal_path(config: Config, database: Database) -> Path:
+    """Where decisions wait that the database does not take: beside its file, or where the daemon may write."""
+    if database.file is not None:
+        return Path(f"{database.file.resolve()}.journal")
+    state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    folder = Path(state_directory) if state_directory else config.path.resolve().parent
+    return folder / f"{config.path.name}.journal"
+
+
+async def run_daemon(config: Config, began_s: float) -> bool:
+    """The daemon, until a signal ends it. False when it could not go on.
 
     Args:
         began_s: when the process began its work, by the monotonic clock.
 
     Raises:
-        ListenError, StoreError, SecretUnavailable: it could not start.
+        ListenError, StoreError, SecretUnavailable, TooFewDescriptors: it could not start.
     """
     database = open_database(config)
     try:
@@ -109,34 +127,48 @@ class Daemon:
         self._began_s = began_s
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
-        self._exit_status = 0
+        self._failed = False
         self._reloading = asyncio.Lock()
         self._figures = Figures(__version__)
         self._supervision = Supervision(os.environ)
         self._probers: dict[str, Prober] = {}
-        memory = remember(database)
+        journal = journal_path(config, database)
+        replay(journal, database)
+        remembered = remember(database)
+        began_ms = now_ms()
         self._run_id = begin_run(
-            database, now_ms(), __version__, [(probe.id, probe.service) for probe in config.plan.probes.values()]
+            database, began_ms, __version__, [(probe.id, probe.service) for probe in config.plan.probes.values()]
         )
         self._watch = Watch(
             config.plan,
-            open_alerts=memory.alerts,
-            open_incidents=memory.incidents,
-            next_incident_id=memory.next_incident_id,
+            open_alerts=remembered.alerts,
+            open_incidents=remembered.incidents,
+            next_incident_id=remembered.next_incident_id,
+            has_history=True,
         )
-        self._remembered = len(memory.incidents)
+        self._remembered = len(remembered.incidents)
         self._deliveries = Deliveries(self._delivery)
-        self._recorder = Recorder(database, self._run_id, self._figures, self._deliveries.wake)
+        self._recorder = Recorder(
+            database,
+            self._run_id,
+            self._figures,
+            self._deliveries.wake,
+            Journal(journal, Run(self._run_id, began_ms)),
+        )
         self._evaluation = Evaluation(self._watch, now_ms, self._recorder.put, self._figures)
-        self._runner = Runner(now_ms, self._prober, self._evaluation.observe, self._recorder.is_full)
+        limits = Limits(config.limits.runs, config.limits.runs_per_host)
+        self._rollups = Rollups(now_ms, database)
+        self._retention = Retention(now_ms, database, config.retention)
+        self._history = History(database, now_ms, self._fill)
+        self._runner = Runner(now_ms, self._prober, self._observe, self._recorder.is_full, limits)
         self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._figures.scheduler_lag.observe)
         self._pulse = Pulse(database, held, self._run_id, now_ms)
         self._exposition = Exposition(self._watch)
         self._web = WebServer(make_app(self), sock)
 
-    async def run(self) -> int:
-        """Starts everything, waits for the end, ends everything. Returns the exit status."""
-        descriptors.raise_limit()
+    async def run(self) -> bool:
+        """Starts everything, waits for the end, ends everything. False when it could not go on."""
+        descriptors.provide_for(self._config.limits.runs)
         for number, act in (
             (signal.SIGTERM, self.stop),
             (signal.SIGINT, self.stop),
@@ -147,32 +179,45 @@ class Daemon:
         self._loop.set_exception_handler(_on_loop_failure)
         # What a changed configuration ends, is in the database before anything runs.
         record(self._database, self._watch.revise(self._config.plan, now_ms()))
-        self._recorder.begin()
-        self._pulse.begin()
-        await self._deliveries.revise(self._config.backends)
+        for thread in (self._recorder, self._pulse, self._rollups, self._retention, self._history):
+            thread.begin()
+        self._want_history()
+        self._deliveries.revise(self._config.backends)
+        await self._tell_missing_backends()
         self._schedule.begin()
         self._schedule.revise(self._config.plan.probes)
         self._web.begin()
         self._note_reload(successful=True)
+        memory.settle()
         self._tell_started()
         feeding = self._loop.create_task(self._supervise())
         await self._stopped.wait()
         feeding.cancel()
         await self._end()
-        return self._exit_status
+        return not self._failed
 
     def stop(self) -> None:
         """Ends the daemon. Asked for a second time, at once."""
         if self._stopped.is_set():
-            os._exit(1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
         self._stopped.set()
 
     async def reload(self) -> Reload:
         """Reads the configuration again. All or nothing."""
         async with self._reloading:
             self._supervision.reloading()
-            outcome = await self._reload()
-            self._supervision.ready(outcome.text)
+            outcome = Reload((), "the reload was given up", fault=True)
+            try:
+                outcome = await self._reload()
+            except Exception as error:  # noqa: BLE001  # told to whoever asked, and in the log with its trace
+                self._note_reload(successful=False)
+                _log.exception("reload_failed")
+                outcome = Reload(
+                    (), f"the reload failed of a fault of watchkeeper's, see its log: {error!r}", fault=True
+                )
+            finally:
+                self._supervision.ready(outcome.text)
             return outcome
 
     def unready(self) -> Sequence[str]:
@@ -183,7 +228,11 @@ class Daemon:
         if self._pulse.silent_s > STALE_S:
             reasons.append(f"the database has not answered for {self._pulse.silent_s:.0f} s")
         if (failing_s := self._recorder.failing_s) is not None:
-            reasons.append(f"the database has refused changes for {failing_s:.0f} s; {self._recorder.waiting} wait")
+            waiting, journaled = self._recorder.waiting, self._recorder.journaled
+            reasons.append(
+                f"the database has refused changes for {failing_s:.0f} s; {waiting} changes wait in memory, "
+                f"{journaled} decisions in the journal"
+            )
         return reasons
 
     async def metrics(self) -> AsyncIterator[str]:
@@ -195,6 +244,7 @@ class Daemon:
             runs_in_flight=self._runner.in_flight,
             runs_waiting=self._runner.waiting,
             effects_waiting=self._recorder.waiting,
+            decisions_journaled=self._recorder.journaled,
             outbox=self._pulse.depths,
             backends=self._deliveries,
         )
@@ -216,21 +266,43 @@ class Daemon:
             text = "the configuration was not reloaded: nothing has changed"
             _log.error("reload_failed", problems=len(problems))
             return Reload(problems, text)
+        config = replace(config, plan=reusing(config.plan, self._config.plan))
+        self._deliveries.revise(config.backends)
         for gone in self._config.plan.probes.keys() - config.plan.probes.keys():
             self._runner.forget(gone)
-        await self._deliveries.revise(config.backends)
         self._evaluation.revise(config.plan)
+        self._want_history()
         self._schedule.revise(config.plan.probes)
+        self._retention.revise(config.retention)
         self._config = config
         self._note_reload(successful=True)
+        memory.settle()
         counts = f"{len(config.plan.probes)} probes, {len(config.plan.rules)} rules"
         _log.info("reloaded", probes=len(config.plan.probes), rules=len(config.plan.rules))
+        await self._tell_missing_backends()
         return Reload((), f"reloaded: {counts}")
+
+    async def _tell_missing_backends(self) -> None:
+        try:
+            depths = await asyncio.to_thread(outbox.depths, self._database)
+        except StoreError:
+            return  # the pulse tells that
+        self._deliveries.tell_missing(depths, self._watch.incidents.values())
 
     def _note_reload(self, *, successful: bool) -> None:
         self._figures.reload_successful.set(int(successful))
         if successful:
             self._figures.reload_success_time.set(now_ms() / 1000)
+
+    def _observe(self, probe: Probe, sample: Sample) -> None:
+        self._evaluation.observe(probe, sample)
+        self._rollups.add(sample)
+
+    def _want_history(self) -> None:
+        self._history.want((one.probe.id, one.window.awaited) for one in self._watch.awaits_history())
+
+    def _fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
+        self._loop.call_soon_threadsafe(self._watch.fill, probe_id, history)
 
     def _prober(self, name: str) -> Prober:
         prober = self._probers.get(name)
@@ -248,13 +320,13 @@ class Daemon:
 
     def _on_thread_failure(self, failure: threading.ExceptHookArgs) -> None:
         """A thread that died would be missed silently: the daemon ends, and the service manager starts it anew."""
+        self._failed = True
+        self._loop.call_soon_threadsafe(self._stopped.set)
         name = failure.thread.name if failure.thread else "?"
         if isinstance(failure.exc_value, StoreError):
             _log.critical("store_lost", error=str(failure.exc_value))
         else:
             _log.critical("thread_failed", thread=name, exc_info=failure.exc_value)
-        self._exit_status = 1
-        self._loop.call_soon_threadsafe(self._stopped.set)
 
     def _tell_started(self) -> None:
         plan = self._config.plan
@@ -272,10 +344,11 @@ class Daemon:
         self._supervision.ready(f"watching {len(plan.probes)} probes with {len(plan.rules)} rules")
 
     async def _supervise(self) -> None:
-        """Feeds the service manager's watchdog: from the event loop, and only while the store is not stuck."""
+        """Feeds the service manager's watchdog: from the event loop, and only while the engine turns. A database that
+        is slow or away does not stop it: starting again would not bring that back."""
         every_s = self._supervision.watchdog_s
         while every_s is not None:
-            if self._schedule.running:
+            if self._schedule.running and {thread.name for thread in threading.enumerate()} >= _INDISPENSABLE:
                 self._supervision.alive()
             await asyncio.sleep(every_s)
 
@@ -288,6 +361,9 @@ class Daemon:
         for prober in self._probers.values():
             await prober.close()
         await self._web.end()
+        await asyncio.to_thread(self._history.end, 1)
+        await asyncio.to_thread(self._retention.end, 1)
+        await asyncio.to_thread(self._rollups.end, END_S / 4)
         lost = await asyncio.to_thread(self._recorder.end, END_S / 2)
         await self._deliveries.end(END_S / 4)
         await asyncio.to_thread(self._pulse.end, END_S / 4)
@@ -305,6 +381,7 @@ def _needs_restart(before: Config, after: Config) -> Sequence[str]:
         for key, old, new in (
             ("state", before.state, after.state),
             ("web", before.listen, after.listen),
+            ("limits", before.limits, after.limits),
             ("log", before.log, after.log),
         )
         if old != new

@@ -41,6 +41,16 @@ services:
     assert services["db"].title == "Database"
 
 
+def test_what_is_kept_is_kept_for_as_long_as_is_said(folder: Folder) -> None:
+    usual = folder.load().retention
+    folder.write("watchkeeper.yaml", f"{DAEMON}retention: {{rollups: 2d, audit: 2y}}\n")
+    said = folder.load().retention
+
+    day_ms = 86_400_000
+    assert (usual.rollups, usual.incidents, usual.audit) == (400 * day_ms, 3 * 365 * day_ms, 400 * day_ms)
+    assert (said.rollups, said.incidents, said.audit) == (2 * day_ms, 3 * 365 * day_ms, 730 * day_ms)
+
+
 def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "odd [1] *name")
     folder.write("watchkeeper.yaml", DAEMON.replace("[probes.yaml]", "['p/**/*.yaml', ./probes.yaml, probes.yaml]"))
@@ -52,9 +62,8 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: itsm, limits, log, probe_files, "
-         "rule_files, "
-         "service_files, services, state, web")),
+        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: itsm, limits, log, "
+         "probe_files, retention, rule_files, service_files, services, state, web")),
         ("log: {lvl: info}", "5:7: log.lvl: unknown key (did you mean 'level'?); accepted: format, level"),
         ("log: {level: warn}", ("5:14: log.level: 'warn' is not accepted (did you mean 'warning'?): "
          "one of debug, info, warning, error")),
@@ -62,6 +71,9 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
         ("web: {listen: '::1:80'}", ("5:15: web.listen: '::1:80' is not an address: an IPv6 address stands in "
          "brackets, "
          "[::1]:443")),
+        ("retention: {rollups: 47h}", "5:22: retention.rollups: must be at least 2d"),
+        ("retention: {incidents: 90}", ("5:24: retention.incidents: 90 has no unit: accepted is a duration with its "
+         "unit, such as 30s, 5m, 4h, 30d or 1h30m")),
         ("web: []", "5:6: web: must be a mapping (key: value)"),
         ("itsm: {default: dsk}", ("5:17: itsm.default: there is no backend 'dsk' (did you mean 'desk'?); there is "
          "desk")),
@@ -73,6 +85,10 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
         ("itsm: {backends: {a: {type: local}, b: {type: local}}}", ("5:7: itsm: must say which of a, b is the "
          "default")),
         ("service_files: [none/*.yaml]", "5:17: service_files[0]: no file matches none/*.yaml"),
+        (f"service_files: [{'x' * 300}.yaml]", (f"5:17: service_files[0]: {'x' * 300}.yaml can not be read: "
+         "File name too long")),
+        (f"service_files: ['{'x' * 300}/*.yaml']", (f"5:17: service_files[0]: {'x' * 300}/*.yaml can not be read: "
+         "File name too long")),
         ("service_files: ['.']", ".:1:1: is a directory; a file is expected"),
         ("service_files: ['']", "5:17: service_files[0]: must be a path"),
     ],

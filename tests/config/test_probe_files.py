@@ -98,7 +98,9 @@ def test_a_probers_own_paths_and_secrets_are_found_beside_the_file(folder: Folde
         ("every: 30", f"6:12: probes[home].every: 30 has no unit: {DURATION}"),
         ("every: 30 seconds", f"6:12: probes[home].every: '30 seconds' is not a duration: {DURATION}"),
         ("every: 30MB", f"6:12: probes[home].every: '30MB' is not a duration: {DURATION}"),
-        ("every: 0s", "6:12: probes[home].every: must be more than zero"),
+        ("every: 0s", "6:12: probes[home].every: must be at least 100ms: what is shorter measures this machine"),
+        ("every: 99ms", "6:12: probes[home].every: must be at least 100ms: what is shorter measures this machine"),
+        ("timeout: 1ms", "6:14: probes[home].timeout: must be at least 100ms: what is shorter measures this machine"),
         ("every: 2000y", "6:12: probes[home].every: '2000y' is over a thousand years"),
         ("max_size: 1024", ("6:15: probes[home].max_size: 1024 has no unit: accepted is a size with its unit, such "
          "as 500MB or "

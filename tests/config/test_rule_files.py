@@ -74,8 +74,8 @@ def test_all_that_is_said_of_a_rule_is_taken_over(folder: Folder) -> None:
         ("match: {labels: {env: 3}}", "7:31: match.labels.env: must be a text"),
         ("title: '{{ servce.id }}'", ("7:16: title: there is no 'servce' here (did you mean 'service'?): there is "
          "age, avg, count, "
-         "down_ratio, duration, facts, labels, max, message, min, missed, now, predict, probe, quantile, rate, service, "
-          "status, sum, "
+         "down_ratio, duration, facts, labels, max, message, min, missed, now, predict, probe, quantile, rate, "
+         "service, status, sum, "
          "time_to, up, values")),
         ("title: '{{ values.statsu_code }}'", ("7:16: title: there is no 'values.statsu_code' here (did you mean "
          "'values.status_code'?): there is values.resolve_seconds, values.connect_seconds, values.tls_seconds, "
@@ -155,6 +155,9 @@ def test_a_mistake_in_a_condition_is_found_at_its_column(folder: Folder, when: s
     assert said == f"{place}: {name}: it has {HTTP_VALUES}"
 
 
+NEVER = 'can not be: a sample that is unknown is not judged, so that a rule sees "up" or "down" only'
+
+
 @pytest.mark.parametrize(
     ("when", "said"),
     [
@@ -176,6 +179,9 @@ def test_a_mistake_in_a_condition_is_found_at_its_column(folder: Folder, when: s
         ('avg("duration") > 3', ["6:15: avg takes 2 arguments: avg(series, window)"]),
         ('avg(duration, "10m") > 3', ['6:19: avg: a series is written as a text in quotes, such as "10m"']),
         ('quantile("x", "duration", "10m") > 3', ["6:15: 'quantile' can not be applied to text and text and text"]),
+        ('status == "unknown"', [f"6:25: {NEVER}"]),
+        ('up || "unknown" != status', [f"6:21: {NEVER}"]),
+        ("status in ['down', 'unknown']", [f"6:34: {NEVER}"]),
         ("up && avg", ["6:21: avg is a function: avg(series, window)"]),
         ("values", [f"6:15: name what you ask of values: values.{HTTP_VALUES.replace(', ', ', values.')}"]),
         ("duration", ["6:15: must be true or false, but is a number: compare it with something"]),

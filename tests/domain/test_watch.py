@@ -12,6 +12,7 @@ from watchkeeper.domain.rule import Hold, Match, Rule, Scope
 from watchkeeper.domain.service import Service
 from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketState
 from watchkeeper.domain.watch import Plan, Watch
+from watchkeeper.domain.window import Points
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 REF = AlertRef("down", "home")
@@ -391,3 +392,49 @@ def test_an_incident_ends_under_the_key_it_was_opened_with() -> None:
     assert (resolved.key, resolved.state, resolved.resolved_ms) == ("down/probe=home", IncidentState.RESOLVED, 3000)
     assert resolved.affected == (REF,)
     assert Happening.RESOLVED in {one.happening for one in effects if isinstance(one, IncidentChanged)}
+
+
+def test_after_a_restart_a_window_has_no_answer_until_its_history_is_there() -> None:
+    def count(scope: Scope) -> int:
+        return len(scope.window.points("used", 60_000, scope.now_ms).values)
+
+    one = plan(probe(), rule("many", When(lambda scope: count(scope) >= 3, {"used": 60_000})))
+    first = watch_of(one)
+    for at_ms in (1_000, 2_000, 3_000):
+        first.observe(sample(at_ms, used=1.0))
+    again = Watch(
+        one,
+        open_alerts=[stall(binding.alert, 3_000) for binding in first.subjects["home"].bindings],
+        open_incidents=list(first.incidents.values()),
+        next_incident_id=2,
+        has_history=True,
+    )
+    again.revise(one, 4_000)
+    assert [subject.probe.id for subject in again.awaits_history()] == ["home"]
+
+    assert happenings(again.observe(sample(5_000, used=1.0))) == [], "one sample of a minute is no answer"
+    again.fill("home", {"used": Points([1_000, 2_000, 3_000], [1.0, 1.0, 1.0])})
+    assert again.awaits_history() == []
+    assert happenings(again.observe(sample(6_000, used=1.0))) == []
+    assert count(again.subjects["home"].scope(sample(6_000), 6_000)) == 5
+    assert [incident.id for incident in again.incidents.values()] == [1]
+
+
+def test_a_window_whose_history_is_not_stored_goes_on_with_what_comes() -> None:
+    asks = When(lambda scope: len(scope.window.points("used", 60_000, scope.now_ms).values) >= 2, {"used": 60_000})
+    one = plan(probe(), rule("two", asks))
+    watch = Watch(one, has_history=True)
+    watch.revise(one, 0)
+    watch.fill("home", {"used": Points([], [])})
+    watch.observe(sample(1_000, used=1.0))
+    assert happenings(watch.observe(sample(2_000, used=1.0))) == [("opened", 1, 2_000)]
+
+
+def test_history_that_is_awaited_during_a_reload_is_awaited_after_it() -> None:
+    asks = When(lambda scope: len(scope.window.points("used", 60_000, scope.now_ms).values) >= 2, {"used": 60_000})
+    one = plan(probe(), rule("two", asks))
+    watch = Watch(one, has_history=True)
+    watch.revise(one, 0)
+    watch.observe(sample(1_000, used=1.0))
+    watch.revise(one, 2_000)
+    assert [subject.probe.id for subject in watch.awaits_history()] == ["home"]

@@ -39,6 +39,20 @@ def test_incidents_are_listed_and_shown_with_their_story(tmp_path: Path) -> None
     assert detail["commands"][0]["state"] == "delivered"
 
 
+def test_an_incident_whose_ticket_is_refused_says_so_and_why(tmp_path: Path) -> None:
+    setup = with_one_ticket(tmp_path)
+    connection = sqlite3.connect(tmp_path / "watchkeeper.db")
+    with connection:
+        connection.execute("DELETE FROM tickets")
+        connection.execute("UPDATE outbox SET state = 'rejected', last_error = 'no such category'")
+    connection.close()
+    assert " rejected " in setup.command("incidents").stdout
+    shown = setup.command("incidents", "1").stdout
+    assert "ticket    rejected at desk\n" in shown
+    assert "rejected  no such category\n" in shown
+    assert json.loads(setup.command("incidents", "1", "--json").stdout)["ticket_rejection"] == "no such category"
+
+
 def test_lists_can_be_narrowed(tmp_path: Path) -> None:
     setup = with_one_ticket(tmp_path)
     assert setup.command("incidents", "--state", "resolved").stdout == "no incidents\n"

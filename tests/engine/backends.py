@@ -45,7 +45,7 @@ _AFTER = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryBackend:
     """Its tickets and what was noted on each. Keeps the keys of changes, and makes none of them twice.
 

@@ -11,6 +11,7 @@ from time import monotonic
 
 from sqlalchemy import Connection
 
+from tests.engine.backends import Crash
 from watchkeeper.store.database import Database, StoreError
 
 
@@ -21,6 +22,8 @@ class StoreFault(Enum):
     REFUSED = auto()
     ANSWER_LOST = auto()  # it was committed, and nobody hears of it
     BUG = auto()
+    KILLED = auto()  # the process dies before it is committed
+    KILLED_AFTER = auto()
 
 
 class FaultyDatabase(Database):
@@ -35,12 +38,16 @@ class FaultyDatabase(Database):
         fault = self.faults.popleft() if self.faults else StoreFault.NONE
         if fault is StoreFault.REFUSED:
             raise StoreError("the database is told to refuse")
+        if fault is StoreFault.KILLED:
+            raise Crash
         if fault is StoreFault.BUG:
             raise ValueError("the database is told to have a bug")
         with super().write() as connection:
             yield connection
         if fault is StoreFault.ANSWER_LOST:
             raise StoreError("the database is told to lose its answer")
+        if fault is StoreFault.KILLED_AFTER:
+            raise Crash
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -210,6 +211,22 @@ def test_what_was_done_while_the_store_refused_is_written_down_with_the_next_ste
 
     assert on.rows() == [("create", "delivered"), ("update", "delivered")]
     assert on.backend.calls == ["create", "update"]
+
+
+def test_a_log_that_fails_does_not_lose_what_was_done(on: Bench) -> None:
+    on.put(made.opened(FIRST), made.create(FIRST))
+
+    def refuse(*_: object) -> structlog.typing.EventDict:
+        raise OSError("no space left on device")
+
+    structlog.configure(processors=[refuse])
+    try:
+        with pytest.raises(OSError, match="no space"):
+            on.steps()
+    finally:
+        structlog.reset_defaults()
+
+    assert on.rows() == [("create", "delivered")]
 
 
 def test_a_command_whose_claim_had_no_answer_is_not_left_in_flight(on: Bench) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from zoneinfo import ZoneInfo
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from structlog.testing import capture_logs
 
@@ -219,7 +219,7 @@ async def test_apscheduler_fires_the_slots_one_interval_after_the_other() -> Non
     def now() -> int:
         return int(datetime.now(UTC).timestamp() * 1000)
 
-    schedule = Schedule(now, lambda _: fired.put_nowait(now()), lambda _, __: None, lambda _: None)
+    schedule = Schedule(now, lambda _: fired.put_nowait(now()), lambda *_: None, lambda _: None)
     schedule.begin()
     try:
         schedule.revise(made.probes(made.probe("web", every_ms=100)))
@@ -269,7 +269,7 @@ async def test_a_clock_that_goes_on_as_it_should_is_not_told() -> None:
 @on_hand_loop
 async def test_the_clock_is_looked_at_every_few_seconds() -> None:
     loop, set_by_ms = hand_loop(), 0
-    schedule = Schedule(lambda: loop.clock() + set_by_ms, lambda _: None, lambda _, __: None, lambda _: None)
+    schedule = Schedule(lambda: loop.clock() + set_by_ms, lambda _: None, lambda *_: None, lambda _: None)
     schedule.begin()
     with capture_logs() as logs:
         await loop.until(60)

@@ -33,8 +33,6 @@ def test_a_manager_hears_what_becomes_of_the_daemon(tmp_path: Path) -> None:
 
         told.ready("watching 3 probes")
         assert heard(server) == {"READY": "1", "STATUS": "watching 3 probes"}
-        told.status("busy")
-        assert heard(server) == {"STATUS": "busy"}
         told.alive()
         assert heard(server) == {"WATCHDOG": "1"}
         told.stopping()

@@ -34,7 +34,11 @@ class Cluster:
         self._own(secret)
         as_told = ["-A", "scram-sha-256", f"--pwfile={secret}", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", "-D", str(self._folder / "data"), *as_told)
-        # Nothing here has to survive a crash.
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Starts the server, the first time or again."""
+        # Nothing here has to survive a crash of the machine.
         settings = [
             "fsync=off",
             "full_page_writes=off",
@@ -44,8 +48,13 @@ class Cluster:
         options = " ".join(f"-c {setting}" for setting in settings)
         self._control("-l", str(self._folder / "log"), "-o", options, "start")
 
-    def stop(self) -> None:
+    def crash(self) -> None:
+        """Ends the server at once, with every connection. What was committed is there when it goes on."""
         self._control("-m", "immediate", "stop")
+
+    def stop(self) -> None:
+        if (self._folder / "data" / "postmaster.pid").exists():
+            self.crash()
         shutil.rmtree(self._folder)
 
     def url(self, name: str, *, password: str = PASSWORD, user: str = USER) -> str:
@@ -101,6 +110,22 @@ class Cluster:
 @cache
 def cluster() -> Cluster:
     """This process's cluster. Skips the test where there is no PostgreSQL."""
+    made = _made()
+    atexit.register(made.stop)
+    return made
+
+
+@contextmanager
+def own_cluster() -> Iterator[Cluster]:
+    """A cluster for one test alone, which may do to it what it likes. Skips where there is no PostgreSQL."""
+    made = _made()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def _made() -> Cluster:
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (tests/install-peers.sh installs it)")
@@ -108,7 +133,6 @@ def cluster() -> Cluster:
     made = Cluster(binaries, folder)
     made._own(folder)
     made.start()
-    atexit.register(made.stop)
     return made
 
 

@@ -75,6 +75,21 @@ def test_a_newest_file_that_is_too_old_is_down_and_says_how_old(tmp_path: Path) 
     assert sample.values["newest_age_seconds"] == 27 * HOUR
 
 
+def test_a_file_from_the_future_is_not_recent(tmp_path: Path) -> None:
+    put(tmp_path / "a.dump", age_s=-2 * HOUR)
+    sample = look(tmp_path / "*.dump", newest_within="26h")
+    assert sample.status is Status.DOWN
+    assert sample.message == (
+        "the newest file, a.dump, is dated 2h in the future: its clock or this machine's is wrong"
+    )
+    assert look(tmp_path / "*.dump").status is Status.UP
+
+
+def test_clocks_may_be_a_few_minutes_apart(tmp_path: Path) -> None:
+    put(tmp_path / "a.dump", age_s=-5 * 60)
+    assert look(tmp_path / "*.dump", newest_within="26h").status is Status.UP
+
+
 def test_a_file_is_not_too_old_before_its_time_is_over(tmp_path: Path) -> None:
     put(tmp_path / "a.dump", age_s=26 * HOUR)
     assert look(tmp_path / "*.dump", newest_within="26h").status is Status.UP

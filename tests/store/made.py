@@ -1,6 +1,9 @@
 """Values for the store's tests: of everything one, as simple as it can be."""
 
 from dataclasses import replace
+from typing import NamedTuple
+
+from sqlalchemy import select
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState
 from watchkeeper.domain.correlation import ticket_key
@@ -9,6 +12,8 @@ from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, step
 from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
+from watchkeeper.store import tables
+from watchkeeper.store.database import Database
 
 WEB = AlertRef("service-down", "web")
 API = AlertRef("service-down", "api")
@@ -84,6 +89,24 @@ def ticket(command: Command, state: TicketState = TicketState.OPEN) -> Ticket:
 
 def status(probe: str, status_now: Status, at_ms: int) -> StatusChanged:
     return StatusChanged(probe, "shop", status_now, at_ms, f"{probe} is {status_now}")
+
+
+class ProbeState(NamedTuple):
+    probe_id: str
+    status: Status
+    since_ms: int
+    message: str
+
+
+def probe_states(database: Database) -> list[ProbeState]:
+    """The status that each watched probe has now."""
+    intervals = tables.probe_intervals
+    query = select(intervals).where(intervals.c.to_ms.is_(None)).order_by(intervals.c.probe_id)
+    with database.read() as connection:
+        return [
+            ProbeState(row.probe_id, Status(row.status), row.from_ms, row.message)
+            for row in connection.execute(query)
+        ]
 
 
 def fired(ref: AlertRef, at_ms: int) -> AlertChanged:

@@ -80,7 +80,7 @@ def test_a_url_that_is_not_accepted_is_told_what_is(url: str) -> None:
     assert "secret" not in said
 
 
-@pytest.mark.parametrize("use", [migrate.require_current, listing.probe_states, migrate.revision])
+@pytest.mark.parametrize("use", [migrate.require_current, made.probe_states, migrate.revision])
 def test_looking_at_a_database_that_is_not_there_does_not_make_one(
     tmp_path: Path, use: Callable[[Database], object]
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_database_that_another_process_keeps_locked_is_named(sqlite: Database)
 
     with pytest.raises(StoreError, match="in use by another process for too long"):
         record(sqlite, [made.status("web", Status.UP, 1)])
-    assert listing.probe_states(sqlite) == []  # reading goes on
+    assert made.probe_states(sqlite) == []  # reading goes on
     other.close()
 
 
@@ -271,11 +271,11 @@ def test_threads_may_read_and_write_all_at_once(database: Database) -> None:
 
     def look(_: int) -> None:
         for _ in range(20):
-            listing.probe_states(database)
+            made.probe_states(database)
             listing.list_incidents(database)
 
     with ThreadPoolExecutor(6) as workers:
         for done in [*workers.map(write, range(3)), *workers.map(look, range(3))]:
             assert done is None
 
-    assert [state.status for state in listing.probe_states(database)] == ["up"] * 3
+    assert [state.status for state in made.probe_states(database)] == ["up"] * 3

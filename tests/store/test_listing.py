@@ -5,12 +5,11 @@ import pytest
 from tests.store import made
 from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.incident import IncidentState
-from watchkeeper.domain.probe import Status
 from watchkeeper.domain.ticket import TicketChange, TicketState
 from watchkeeper.store import listing, outbox
 from watchkeeper.store.database import Database
 from watchkeeper.store.desk import StoredDesk
-from watchkeeper.store.listing import AffectedAlert, Note, ProbeState
+from watchkeeper.store.listing import AffectedAlert, Note
 from watchkeeper.store.record import record
 
 
@@ -85,6 +84,18 @@ def test_an_incident_without_a_ticket_is_shown_too(database: Database) -> None:
     assert [row.state for row in shown.commands] == ["waiting"]
 
 
+def test_an_incident_whose_ticket_is_refused_says_why(database: Database) -> None:
+    four = made.incident(4)
+    record(database, [made.opened(four), made.create(four), made.note(four)])
+    claim = outbox.claim(database, "desk", 10**12)
+    assert claim is not None
+    outbox.settle_rejected(database, claim.command, "no such category", 80_000)
+
+    found = listing.list_incidents(database)
+
+    assert [(row.number, row.rejection) for row in found[:2]] == [("INC-4", "no such category"), ("INC-3", None)]
+
+
 def test_there_is_no_incident_of_an_unknown_number(database: Database) -> None:
     assert listing.show_incident(database, 99) is None
 
@@ -127,13 +138,3 @@ def test_a_ticket_of_the_local_desk_is_shown_with_what_it_says(database: Databas
     assert noted is not None
     assert (bare.description, bare.notes) == ("Do something.\nSoon.", ())
     assert noted.notes == (Note(200, "first"), Note(300, "second"))
-
-
-def test_probes_are_shown_with_what_they_are_now(database: Database) -> None:
-    record(database, [made.status("web", Status.UP, 100), made.status("api", Status.UP, 100)])
-    record(database, [made.status("web", Status.DOWN, 200)])
-
-    assert listing.probe_states(database) == [
-        ProbeState("api", "shop", Status.UP, 100, "api is up"),
-        ProbeState("web", "shop", Status.DOWN, 200, "web is down"),
-    ]

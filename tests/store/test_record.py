@@ -11,7 +11,8 @@ from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, Pro
 from watchkeeper.domain.probe import Status
 from watchkeeper.store import listing, outbox, tables
 from watchkeeper.store.database import Database, StoreError
-from watchkeeper.store.record import begin_run, note_alive, record, remember
+from watchkeeper.store.lock import LockLost
+from watchkeeper.store.record import Decision, begin_run, note_alive, record, record_decisions, remember
 
 
 def test_an_open_incident_is_remembered_as_it_was(database: Database) -> None:
@@ -86,7 +87,7 @@ def test_a_second_open_incident_of_one_key_is_refused_and_nothing_of_its_batch_i
     with pytest.raises(StoreError, match="refuses what contradicts it"):
         record(database, [made.status("web", Status.DOWN, 100), made.opened(second), made.create(second)])
 
-    assert listing.probe_states(database) == []
+    assert made.probe_states(database) == []
     assert outbox.depths(database) == []
 
 
@@ -104,20 +105,30 @@ def test_a_command_for_an_incident_that_is_not_there_is_refused(database: Databa
         record(database, [made.create(made.incident())])
 
 
-def test_a_batch_that_is_written_again_is_not_written_twice(database: Database) -> None:
+def test_a_decision_that_is_written_again_is_not_written_twice(database: Database) -> None:
     """The connection may be lost while the database commits: then the daemon can not tell, and tries again."""
     run_id = begin_run(database, 0, "1.0", [])
     incident = made.incident()
     effects: list[Effect] = [made.opened(incident), made.create(incident), made.note(incident)]
 
-    record(database, effects, run_id=run_id, batch=1)
-    record(database, effects, run_id=run_id, batch=1)
-    record(database, [made.note(incident)], run_id=run_id, batch=2)
+    record_decisions(database, run_id, [Decision(1, effects)])
+    record_decisions(database, run_id, [Decision(1, effects)])
+    record_decisions(database, run_id, [Decision(1, effects), Decision(2, [made.note(incident)])])
 
     shown = listing.show_incident(database, 1)
     assert shown is not None
     assert [command.kind for command in shown.commands] == ["create", "update", "update"]
     assert len(shown.timeline) == 1
+
+
+def test_a_run_that_another_one_has_followed_writes_nothing_any_more(database: Database) -> None:
+    run_id = begin_run(database, 0, "1.0", [])
+    begin_run(database, 100, "1.0", [])
+
+    with pytest.raises(LockLost, match="another watchkeeper has worked on the database"):
+        record_decisions(database, run_id, [Decision(1, [made.status("web", Status.DOWN, 50)])])
+
+    assert made.probe_states(database) == []
 
 
 def test_text_that_no_database_keeps_is_kept_readable(database: Database) -> None:
@@ -128,7 +139,7 @@ def test_text_that_no_database_keeps_is_kept_readable(database: Database) -> Non
 
     record(database, [replace(made.status("web", Status.DOWN, 5), message=odd), change, made.note(incident, odd)])
 
-    [state] = listing.probe_states(database)
+    [state] = made.probe_states(database)
     assert state.message == "one\ufffdtwo\ufffddrei für €"
     assert outbox.claim(database, "desk", 10_000) is not None
 
@@ -137,7 +148,7 @@ def test_a_probe_that_is_gone_has_no_state_any_more(database: Database) -> None:
     record(database, [made.status("web", Status.UP, 100), made.status("api", Status.DOWN, 100)])
     record(database, [ProbeGone("web", 200)])
 
-    assert [state.probe_id for state in listing.probe_states(database)] == ["api"]
+    assert [state.probe_id for state in made.probe_states(database)] == ["api"]
 
 
 def test_a_start_takes_commands_in_flight_back_as_uncertain(database: Database) -> None:

@@ -21,7 +21,7 @@ from watchkeeper.engine.figures import Figures
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.web.exposition import CHUNK, Exposition, Reading, labels_text
 
-IDLE = Reading(made.NOW_MS, {}, {}, 0, 0, 0, (), ("desk",))
+IDLE = Reading(made.NOW_MS, {}, {}, 0, 0, 0, 0, (), ("desk",))
 PROBES = ("web", "api", "db")
 
 
@@ -58,6 +58,7 @@ def busy() -> tuple[Watch, Reading]:
         runs_in_flight=2,
         runs_waiting=1,
         effects_waiting=5,
+        decisions_journaled=4,
         outbox=[
             OutboxDepth("desk", OutboxState.WAITING, 2, made.NOW_MS - 90_000),
             OutboxDepth("desk", OutboxState.REJECTED, 1, made.NOW_MS - 120_000),
@@ -124,6 +125,7 @@ def test_what_the_engine_does_is_shown() -> None:
     assert value(text, "watchkeeper_runs_in_flight") == 2
     assert value(text, "watchkeeper_runs_waiting") == 1
     assert value(text, "watchkeeper_store_effects_waiting") == 5
+    assert value(text, "watchkeeper_store_journal_decisions") == 4
 
 
 def test_the_outbox_is_shown_for_each_backend_also_for_one_that_is_gone() -> None:

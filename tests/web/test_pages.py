@@ -67,6 +67,12 @@ def test_a_reload_that_fails_says_every_problem() -> None:
     assert answer.body.splitlines() == [*outcome.problems, "nothing has changed"]
 
 
+def test_a_reload_that_fails_of_a_bug_is_the_servers_fault() -> None:
+    answer = ask(HandDaemon(outcome=Reload((), "the reload failed: KeyError('x')", fault=True)), "/-/reload", "POST")
+
+    assert (answer.status, answer.body) == (500, "the reload failed: KeyError('x')\n")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 def test_nothing_but_a_post_reloads(method: str) -> None:
     daemon = HandDaemon()

@@ -11,16 +11,16 @@ from structlog.testing import capture_logs
 from tests.web.daemons import HandDaemon
 from watchkeeper.schema.fields import Address
 from watchkeeper.web.pages import make_app
-from watchkeeper.web.server import MAX_REQUESTS, ListenError, WebServer, listen
+from watchkeeper.web.server import MAX_CONNECTIONS, PATIENCE_S, ListenError, WebServer, listen
 
 ANY = Address("127.0.0.1", 0)
 
 
 @asynccontextmanager
-async def serving(daemon: HandDaemon) -> AsyncIterator[int]:
+async def serving(daemon: HandDaemon, patience_s: float = PATIENCE_S) -> AsyncIterator[int]:
     """The port of a server."""
     sock = listen(ANY)
-    server = WebServer(make_app(daemon), sock)
+    server = WebServer(make_app(daemon), sock, patience_s)
     port = int(sock.getsockname()[1])
     server.begin()
     try:
@@ -90,16 +90,97 @@ def test_the_end_closes_connections_that_nobody_uses() -> None:
     assert asyncio.run(main()).endswith(b"watchkeeper is healthy\n")
 
 
+@asynccontextmanager
+async def connected(port: int, count: int, said: bytes = b"") -> AsyncIterator[list[asyncio.StreamReader]]:
+    """So many connections, that have said so much."""
+    others = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
+    try:
+        for _, writer in others:
+            writer.write(said)
+        yield [reader for reader, _ in others]
+    finally:
+        for _, writer in others:
+            writer.close()
+
+
+def test_connections_that_say_nothing_keep_no_page_from_anybody() -> None:
+    async def main() -> list[str]:
+        async with serving(HandDaemon()) as port, connected(port, 300):
+            return [await get(port, "/-/healthy") for _ in range(3)]
+
+    assert [answer.partition("\r\n")[0] for answer in asyncio.run(main())] == ["HTTP/1.1 200 OK"] * 3
+
+
+def test_kept_connections_that_nobody_uses_make_room() -> None:
+    ask = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def main() -> str:
+        async with serving(HandDaemon()) as port, connected(port, MAX_CONNECTIONS, ask) as readers:
+            for reader in readers:
+                await reader.readuntil(b"watchkeeper is healthy\n")
+            return await get(port, "/-/healthy")
+
+    assert asyncio.run(main()).startswith("HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("answered", "begun"),
+    [
+        (b"", b""),
+        (b"", b"GET /-/healthy HTTP/1.1\r\nHost: loc"),
+        (b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /-/hea"),
+        (b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", b"half"),
+    ],
+)
+def test_a_connection_that_does_not_say_what_it_wants_in_time_is_closed(answered: bytes, begun: bytes) -> None:
+    async def main() -> None:
+        async with serving(HandDaemon(), patience_s=0.05) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(answered)
+            if answered:
+                await reader.readuntil(b"watchkeeper is healthy\n")
+            writer.write(begun)
+            await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+
+    asyncio.run(main())
+
+
+class BusyDaemon(HandDaemon):
+    """Does not finish its metrics before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.finish = asyncio.Event()
+
+    async def metrics(self) -> AsyncIterator[str]:
+        self.asked += 1
+        yield "begun\n"
+        await self.finish.wait()
+
+
+def test_a_request_that_takes_long_is_not_cut_off() -> None:
+    async def main() -> bytes:
+        daemon = BusyDaemon()
+        ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        async with serving(daemon, patience_s=0.01) as port, connected(port, 1, ask) as [reader]:
+            asyncio.get_running_loop().call_later(0.1, daemon.finish.set)
+            return await asyncio.wait_for(reader.read(), 10)
+
+    assert asyncio.run(main()).endswith(b"0\r\n\r\n"), "the last chunk"
+
+
 def test_a_request_too_many_is_refused() -> None:
     async def main() -> str:
-        async with serving(HandDaemon()) as port:
-            others = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_REQUESTS)]
-            try:
-                return await get(port, "/-/healthy")
-            finally:
-                for _, writer in others:
-                    writer.close()
-                    await writer.wait_closed()
+        daemon = BusyDaemon()
+        ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        async with serving(daemon) as port, connected(port, MAX_CONNECTIONS, ask) as readers:
+            for reader in readers:
+                await reader.readuntil(b"begun\n")
+            refused = await get(port, "/-/healthy")
+            daemon.finish.set()
+            return refused
 
     assert asyncio.run(main()).startswith("HTTP/1.1 503 Service Unavailable")
 

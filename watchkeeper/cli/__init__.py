@@ -1,11 +1,16 @@
 """The `watchkeeper` command. Each command group is a file, imported when it is called: `--help` is quick."""
 
+import signal
+import sys
+import traceback
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from watchkeeper import __version__
+from watchkeeper.cli import _streams
+from watchkeeper.cli._options import FAULT, UNREACHABLE, fail
 
 # The command, its file, and what `--help` says of it.
 COMMANDS: Final = {
@@ -20,6 +25,27 @@ COMMANDS: Final = {
 
 
 class _LazyGroup(click.Group):
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs the command. Output that can not be written and our own faults end it with their status."""
+        out, err = _streams.hold()
+        try:
+            super().main(*args, **extra)
+        except SystemExit:
+            if not isinstance(out.trouble, BrokenPipeError):
+                raise
+            out.drop()
+            sys.exit(128 + signal.SIGPIPE)  # what the shell makes of a program that dies of it
+        except Exception:  # noqa: BLE001  # whatever it is: a trace for us, a status for scripts
+            if out.trouble is not None:
+                out.drop()
+                fail(f"watchkeeper: the output can not be written: {out.trouble.strerror}", UNREACHABLE)
+            if err.trouble is not None:
+                sys.exit(UNREACHABLE)
+            fail(traceback.format_exc().rstrip(), FAULT)
+        finally:
+            if err.trouble is not None:
+                err.drop()
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
@@ -39,5 +65,6 @@ class _LazyGroup(click.Group):
 def main() -> None:
     """Runs scheduled probes, evaluates rules on them and keeps exactly one ticket per trouble.
 
-    Exit status: 0 fine; 1 what you asked about is wrong; 2 wrong usage; 3 something needed can not be reached.
+    Exit status: 0 fine; 1 what you asked about is wrong; 2 wrong usage; 3 something needed can not be reached;
+    70 a fault of watchkeeper's own.
     """

@@ -1,8 +1,9 @@
 """Options that several commands share, and how failures end a command."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
 WRONG = 1
 UNREACHABLE = 3
+FAULT = 70  # of watchkeeper's own; sysexits.h calls it an internal software error
 
 _SYSTEM_CONFIG = Path("/etc/watchkeeper/watchkeeper.yaml")
 
 
 def _default_config() -> Path:
     here = Path("watchkeeper.yaml")
-    return _SYSTEM_CONFIG if not here.exists() and _SYSTEM_CONFIG.exists() else here
+    # Not Path.exists, which raises where it may not look.
+    return _SYSTEM_CONFIG if not os.path.exists(here) and os.path.exists(_SYSTEM_CONFIG) else here
 
 
 config_option: Callable[[Any], Any] = click.option(
@@ -38,7 +41,8 @@ json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=Tr
 
 def fail(message: str, status: int) -> NoReturn:
     """Ends the command with a message on stderr."""
-    click.echo(message, err=True)
+    with suppress(OSError):  # where nobody hears it, the status says it all the same
+        click.echo(message, err=True)
     sys.exit(status)
 
 

@@ -29,11 +29,19 @@ _COLOURS = {
     "delivered": "green",
 }
 _PIPE_WIDTH = 200
+_LEAST_WIDTH = 80  # narrower, the cells of a table would be columns of single letters
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Not rich's to decide: the command ends as with any other output that nobody reads."""
+        raise  # noqa: PLE0704  # it is called while the BrokenPipeError is handled
 
 
 def console() -> Console:
     """Where tables go: as wide as the terminal; wide enough for grep when there is none."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+    width = max(_LEAST_WIDTH, Console().width) if sys.stdout.isatty() else _PIPE_WIDTH
+    return _Console(width=width, highlight=False, soft_wrap=False)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -7,6 +7,7 @@ import click
 
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
 from watchkeeper.cli._output import print_json, print_table, printable
+from watchkeeper.domain.incident import incident_id, incident_number
 from watchkeeper.domain.units import format_elapsed_ms, format_time
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def command(
             return
         detail = show_incident(database, wanted)
     if detail is None:
-        fail(f"there is no incident INC-{wanted}", WRONG)
+        fail(f"there is no incident {incident_number(wanted)}", WRONG)
     if as_json:
         print_json(_detail_as_json(detail))
     else:
@@ -45,10 +46,10 @@ def command(
 
 
 def _id_of(number: str) -> int:
-    digits = number.upper().removeprefix("INC-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
-        raise click.BadParameter(f"{number!r} is not an incident's number, such as INC-12", param_hint="NUMBER")
-    return int(digits)
+    try:
+        return incident_id(number)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="NUMBER") from None
 
 
 def _print_list(rows: "list[IncidentRow]", *, as_json: bool) -> None:
@@ -68,12 +69,16 @@ def _print_list(rows: "list[IncidentRow]", *, as_json: bool) -> None:
                 row.service,
                 format_time(row.opened_ms),
                 _lasted(row),
-                row.ticket_number or "waiting",
+                _ticket(row),
                 row.title,
             )
             for row in rows
         ],
     )
+
+
+def _ticket(row: "IncidentRow") -> str:
+    return row.ticket_number or ("waiting" if row.rejection is None else "rejected")
 
 
 def _lasted(row: "IncidentRow") -> str:
@@ -97,7 +102,8 @@ def _print_detail(detail: "IncidentDetail") -> None:
         ("opened", format_time(row.opened_ms)),
         ("resolved", "" if row.resolved_ms is None else format_time(row.resolved_ms)),
         ("lasted", _lasted(row)),
-        ("ticket", f"{row.ticket_number or 'waiting'} at {row.backend} {row.ticket_url or ''}"),
+        ("ticket", f"{_ticket(row)} at {row.backend} {row.ticket_url or ''}"),
+        ("rejected", row.rejection or ""),
         ("runbook", detail.runbook),
     ]
     for name, value in lines:
@@ -152,6 +158,7 @@ def _as_json(row: "IncidentRow") -> dict[str, Any]:
         "ticket": row.ticket_number,
         "ticket_state": row.ticket_state,
         "ticket_url": row.ticket_url,
+        "ticket_rejection": row.rejection,
     }
 
 

@@ -8,7 +8,7 @@ from time import monotonic
 
 import click
 
-from watchkeeper.cli._options import UNREACHABLE, config_option, fail, read_config
+from watchkeeper.cli._options import FAULT, UNREACHABLE, config_option, fail, read_config
 
 
 @click.command("run")
@@ -17,13 +17,16 @@ def command(config_path: Path) -> None:
     """Run the daemon in the foreground.
 
     Logs go to stderr: readable on a terminal, JSON elsewhere. SIGTERM and Ctrl-C end it, SIGHUP reads the
-    configuration again.
+    configuration again. Exit status 70 when it could not go on: the log says why.
     """
     began_s = monotonic()
     config = read_config(config_path)
     # Late: a mistake in the configuration is told before anything else is loaded.
+    import structlog
+
     from watchkeeper import log
     from watchkeeper.app import run_daemon
+    from watchkeeper.engine.descriptors import TooFewDescriptors
     from watchkeeper.schema.fields import SecretUnavailable
     from watchkeeper.store.database import StoreError
     from watchkeeper.web.server import ListenError
@@ -31,9 +34,13 @@ def command(config_path: Path) -> None:
     log.configure(as_json=log.wants_json(config.log.format), level=config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            sys.exit(runner.run(run_daemon(config, began_s)))
-    except (StoreError, SecretUnavailable, ListenError) as error:
+            clean = runner.run(run_daemon(config, began_s))
+    except (StoreError, SecretUnavailable, ListenError, TooFewDescriptors) as error:
         fail(f"watchkeeper: {error}", UNREACHABLE)
+    except Exception:  # noqa: BLE001  # into the log, with its trace
+        structlog.get_logger("daemon").critical("daemon_failed", exc_info=True)
+        sys.exit(FAULT)
+    sys.exit(0 if clean else FAULT)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

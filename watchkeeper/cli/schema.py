@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.cli._options import UNREACHABLE, fail
 from watchkeeper.cli._output import print_json
 
 _FILES = ("watchkeeper", "probes", "rules", "services")
@@ -31,8 +32,11 @@ def command(file: str, folder: Path | None) -> None:
     if folder is None:
         print_json(found[file])
         return
-    folder.mkdir(parents=True, exist_ok=True)
     for name, schema in found.items():
         target = folder / f"{name}.schema.json"
-        target.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            fail(f"watchkeeper: {target} can not be written: {error.strerror}", UNREACHABLE)
         click.echo(target)

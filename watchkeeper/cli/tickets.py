@@ -7,6 +7,7 @@ import click
 
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
 from watchkeeper.cli._output import print_json, print_table, printable
+from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.units import format_time
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
                     row.number,
                     row.state.value,
                     row.backend,
-                    f"INC-{row.incident_id}",
+                    incident_number(row.incident_id),
                     row.service,
                     format_time(row.opened_ms),
                     row.title,
@@ -73,7 +74,7 @@ def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
 def _print_detail(detail: "TicketDetail") -> None:
     row = detail.ticket
     click.echo(printable(f"{row.number}  {row.title}"))
-    click.echo(printable(f"{row.state} at {row.backend}, for INC-{row.incident_id} {row.url}".rstrip()))
+    click.echo(printable(f"{row.state} at {row.backend}, for {incident_number(row.incident_id)} {row.url}".rstrip()))
     if detail.description is not None:
         click.echo("\n" + printable(detail.description))
     for note in detail.notes:
@@ -88,7 +89,7 @@ def _as_json(row: "TicketRow") -> dict[str, Any]:
         "backend": row.backend,
         "ref": row.ref,
         "key": row.key,
-        "incident": f"INC-{row.incident_id}",
+        "incident": incident_number(row.incident_id),
         "service": row.service,
         "opened": format_time(row.opened_ms),
         "updated": format_time(row.updated_ms),

@@ -7,6 +7,7 @@ write `values.used_percent > 90`: a whole-number literal next to one of them is 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -135,6 +136,7 @@ class Compiler:
         tokens = Tokens(text)
         spans, mistakes = self._check_calls(tokens)
         mistakes += self._replace_has(tokens)
+        mistakes += _asks_for_unknown(tokens)
         if mistakes:
             raise ExpressionError(mistakes)
         expression = self._compile_with_doubles(tokens)
@@ -329,6 +331,22 @@ def _mentions(tokens: Tokens, name: str) -> bool:
     wanted = name.split(".")
     solid = [token.text for token in tokens.items if token.kind != "space" and token.text != "."]
     return any(solid[at : at + len(wanted)] == wanted for at in range(len(solid)))
+
+
+def _asks_for_unknown(tokens: Tokens) -> Iterator[Mistake]:
+    """Where the status is compared with what a rule never sees."""
+    solid = [token for token in tokens.items if token.kind != "space"]
+    message = 'can not be: a sample that is unknown is not judged, so that a rule sees "up" or "down" only'
+    for at, token in enumerate(solid):
+        if token.text != "status" or (at and solid[at - 1].text == "."):
+            continue
+        compared = solid[at - 2 : at - 1] if at >= 2 and solid[at - 1].text in ("==", "!=") else []
+        operator = solid[at + 1].text if at + 1 < len(solid) else ""
+        if operator in ("==", "!="):
+            compared += solid[at + 2 : at + 3]
+        elif operator == "in":
+            compared += takewhile(lambda one: one.text != "]", solid[at + 2 :])
+        yield from (Mistake(one.at, message) for one in compared if one.literal() == Status.UNKNOWN)
 
 
 def _general_mistake(said: str) -> Mistake:

@@ -1,14 +1,17 @@
 """The whole configuration, from the daemon's file and all that it names. All or nothing, all errors at once."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape, glob, has_magic
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from watchkeeper.config.document import Document, Path_
-from watchkeeper.config.models import DaemonFile, Itsm, Log, ServiceFile, ServiceModel
+from watchkeeper.config.models import DaemonFile, Itsm, LimitsModel, Log, RetentionModel, ServiceFile, ServiceModel
 from watchkeeper.config.probes import ProbeReader
 from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
 from watchkeeper.config.rules import Known, RuleReader
@@ -60,6 +63,8 @@ class Config:
     state: str | Secret
     listen: Address
     log: Log
+    limits: LimitsModel
+    retention: RetentionModel
     backends: Mapping[str, Backend]
     plan: Plan
     files: tuple[Path, ...]
@@ -107,6 +112,8 @@ class _Loader:
             state=state,
             listen=daemon.web.listen,
             log=daemon.log,
+            limits=daemon.limits,
+            retention=daemon.retention,
             backends=backends,
             plan=Plan(services, probes.probes, rules.rules, default),
             files=tuple(dict.fromkeys(self._files)),
@@ -123,7 +130,13 @@ class _Loader:
         """The files that a list of paths and globs names, each once; those that can not be read are problems."""
         read: set[Path] = set()
         for index, pattern in enumerate(patterns):
-            names = _matching(pattern, document.path.parent)
+            try:
+                names = _matching(pattern, document.path.parent)
+            except OSError as error:
+                message = f"{pattern} can not be read: {error.strerror}"
+                self._problems.append(document.problem((key, index), message))
+                self._unread.add(key)
+                continue
             if not names:
                 self._problems.append(document.problem((key, index), f"no file matches {pattern}"))
                 self._unread.add(key)
@@ -235,12 +248,19 @@ def _right_services(document: Document) -> dict[str, ServiceModel]:
 
 
 def _matching(pattern: str, base: Path) -> list[str]:
-    """The files of a path or glob. The folder of the file that names it is no pattern, whatever its name."""
+    """The files of a path or glob. The folder of the file that names it is no pattern, whatever its name.
+
+    Raises:
+        OSError: what is named may not be looked at.
+    """
     folder = f"{base.absolute()}/"
     if not has_magic(relative := pattern.removeprefix(folder)):
         return [pattern] if Path(pattern).exists() else []
-    start = escape(folder) if relative != pattern else ""
-    return sorted(glob(start + relative, recursive=True))
+    named = folder if relative != pattern else ""
+    plain = takewhile(lambda part: not has_magic(part), Path(relative).parts)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.scandir(Path(named, *plain)).close()  # glob itself would say nothing, and find nothing
+    return sorted(glob(escape(named) + relative, recursive=True))
 
 
 def _service(name: str, model: ServiceModel) -> Service:

@@ -1,13 +1,14 @@
 """The models of the three kinds of YAML file. A docstring under a field is its help text in the JSON Schema."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.service import Criticality
+from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.cron import parse_cron
 from watchkeeper.schema.fields import (
@@ -59,6 +60,35 @@ class Log(Model):
     format: LogFormat = LogFormat.AUTO
     """`auto` is readable text on a terminal, JSON elsewhere."""
     level: LogLevel = LogLevel.INFO
+
+
+class LimitsModel(Model):
+    runs: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    """How many runs of probes may be under way at once. Each takes a file descriptor or two."""
+    runs_per_host: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """How many of them may be at one host, so that a host that hangs holds up its own probes only."""
+
+
+_MINUTES_KEPT_MS: Final = parse_duration_ms("2d")
+
+
+def _at_least_two_days(value: int) -> int:
+    if value < _MINUTES_KEPT_MS:
+        raise ValueError("must be at least 2d")
+    return value
+
+
+KeptMs = Annotated[DurationMs, AfterValidator(_at_least_two_days)]
+
+
+class RetentionModel(Model):
+    rollups: KeptMs = parse_duration_ms("400d")
+    """How long the hourly figures of every probe are kept, what status it had and how its alerts changed. Minutes are
+    kept for two days."""
+    incidents: KeptMs = parse_duration_ms("3y")
+    """How long an incident is kept after it was resolved, with its timeline and its commands."""
+    audit: KeptMs = parse_duration_ms("400d")
+    """How long the audit log is kept. There is none yet: nothing reads this so far."""
 
 
 class Itsm(Model):
@@ -116,6 +146,9 @@ class DaemonFile(Model):
     itsm: Itsm = Itsm()
     services: dict[Identifier, ServiceModel] = Field(default_factory=dict)
     """The service catalogue."""
+    limits: LimitsModel = LimitsModel()
+    retention: RetentionModel = RetentionModel()
+    """How long what was found out is kept."""
     log: Log = Log()
 
 
@@ -125,18 +158,27 @@ class ServiceFile(Model):
     services: dict[Identifier, ServiceModel]
 
 
+def _not_too_short(value_ms: int) -> int:
+    if value_ms < 100:
+        raise ValueError("must be at least 100ms: what is shorter measures this machine")
+    return value_ms
+
+
+ProbeDurationMs = Annotated[DurationMs, AfterValidator(_not_too_short)]
+
+
 class ProbeDefaults(Model):
     """What probes of this file have unless they say otherwise."""
 
     service: Identifier | None = None
     """The service whose health they tell."""
-    every: PositiveDurationMs | None = None
-    """How often it runs: `30s`, `5m`, `1h30m`. Every minute if neither this nor `cron` is set."""
+    every: ProbeDurationMs | None = None
+    """How often it runs: `30s`, `5m`, `1h30m`, at least `100ms`. Every minute if neither this nor `cron` is set."""
     cron: CronExpression | None = None
     """When it runs, as five fields: minute hour day month weekday, such as `30 6 * * mon-fri`."""
     timezone: TimeZone | None = None
     """Of `cron`: a name such as Europe/Berlin; UTC if this is not set."""
-    timeout: PositiveDurationMs | None = None
+    timeout: ProbeDurationMs | None = None
     """How long a run may take, at most as long as `every`. Ten seconds if this is not set."""
     labels: Labels = Field(default_factory=dict)
     """What rules can match and group by."""

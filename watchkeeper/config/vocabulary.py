@@ -75,7 +75,7 @@ class Function:
 
 
 NAMES: Final[Mapping[str, Name]] = {
-    "status": Name(Kind.TEXT, lambda s: s.sample.status.value, "up, down or unknown"),
+    "status": Name(Kind.TEXT, lambda s: s.sample.status.value, "up or down: a sample that is unknown is not judged"),
     "up": Name(Kind.BOOLEAN, lambda s: s.sample.status is Status.UP, "whether the status is up"),
     "duration": Name(Kind.NUMBER, lambda s: s.sample.duration_s, "of the run, in seconds"),
     "message": Name(Kind.TEXT, lambda s: s.sample.message, "what the prober says of the run, in words"),

@@ -2,9 +2,29 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.rule import Level, Severity
+
+_PREFIX: Final = "INC-"
+
+
+def incident_number(incident_id: int) -> str:
+    """What people call an incident: `INC-12`."""
+    return f"{_PREFIX}{incident_id}"
+
+
+def incident_id(number: str) -> int:
+    """The id of an incident that people call `INC-12`, `inc-12` or 12.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    digits = number.upper().removeprefix(_PREFIX)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        raise ValueError(f"{number!r} is not an incident's number, such as {incident_number(12)}")
+    return int(digits)
 
 
 class IncidentState(StrEnum):
@@ -37,7 +57,7 @@ class Incident:
     @property
     def number(self) -> str:
         """What people call it: `INC-12`."""
-        return f"INC-{self.id}"
+        return incident_number(self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from watchkeeper.domain.incident import Incident
 from watchkeeper.domain.probe import Every, Probe, Sample, Status
 from watchkeeper.domain.rule import Condition, Rule, Scope
 from watchkeeper.domain.service import Service
-from watchkeeper.domain.window import EMPTY, Unanswerable, Window
+from watchkeeper.domain.window import EMPTY, Points, Unanswerable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,12 @@ class Subject:
         interval_ms, heard_ms = self.probe.schedule.interval_ms, self.sample.at_ms
         return heard_ms + interval_ms if now_ms - heard_ms > 2 * interval_ms + self.probe.timeout_ms else None
 
+    def looks_at_the_same_as(self, old: "Subject") -> bool:
+        return old.probe.prober == self.probe.prober and bool(old.probe.options == self.probe.options)
+
     def take_over(self, old: "Subject") -> None:
         """Goes on where an earlier one of the same probe was, as far as both look at the same thing in one way."""
-        if old.probe.prober == self.probe.prober and old.probe.options == self.probe.options:
+        if self.looks_at_the_same_as(old):
             self.sample, self.status, self.status_since_ms = old.sample, old.status, old.status_since_ms
             self.window.keep(old.window)
 
@@ -106,6 +109,7 @@ class Watch:
         plan: what shall be watched.
         incidents: those open when watching ended last, with the alerts that were not inactive then.
         next_incident_id: the first number to give.
+        has_history: whether somebody fills new windows from what is stored; see `awaits_history`.
     """
 
     def __init__(
@@ -115,10 +119,12 @@ class Watch:
         open_alerts: Iterable[Alert] = (),
         open_incidents: Iterable[Incident] = (),
         next_incident_id: int = 1,
+        has_history: bool = False,
     ) -> None:
         self.plan = plan
         self.subjects: dict[str, Subject] = {}
         self.unanswered_total = 0
+        self._has_history = has_history
         self._casebook = Casebook(open_incidents, next_incident_id)
         self._deadlines: list[tuple[int, AlertRef, Binding]] = []
         self._remembered = {alert.ref: alert for alert in open_alerts}
@@ -148,9 +154,13 @@ class Watch:
             ]
             if spans := _spans(subject):
                 subject.window = Window(spans)
-            if (old := before.get(probe.id)) is not None:
+            old = before.get(probe.id)
+            if old is not None:
                 subject.take_over(old)
                 effects += _moved(old, subject, now_ms)
+            # What is stored of another target under the same id says nothing of this one.
+            if self._has_history and (old is None or subject.looks_at_the_same_as(old)):
+                subject.window.await_history(() if old is None else old.window.awaited)
         for subject in self.subjects.values():
             if subject.sample is None:
                 # Nothing is known of it yet, or no longer: clocks that run stand until it is heard of.
@@ -215,6 +225,17 @@ class Watch:
             scope = subject.scope(subject.sample, due)
             effects += self._move(before, after, binding, scope, subject.sample.message)
         return effects
+
+    def awaits_history(self) -> list[Subject]:
+        """Those whose windows are to be filled. Those with alerts that are not inactive come first."""
+        awaiting = [subject for subject in self.subjects.values() if subject.window.awaited]
+        awaiting.sort(key=lambda one: all(b.alert.state is AlertState.INACTIVE for b in one.bindings))
+        return awaiting
+
+    def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
+        """Fills the window of a probe from its history."""
+        if (subject := self.subjects.get(probe_id)) is not None:
+            subject.window.fill(history)
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""

@@ -5,7 +5,7 @@ The functions follow PromQL's of the same meaning: a window of length W at time 
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import floor, isnan
 from operator import mul
@@ -65,6 +65,14 @@ class Ring:
             head = 0
         self._head = head
 
+    def put_before(self, points: "Points") -> None:
+        """Adds older points. Those that are not older than what is there are dropped."""
+        head = self._head
+        end = bisect_left(points.times, self._times[head]) if len(self) else len(points.times)
+        self._times = array("q", points.times[:end]) + self._times[head:]
+        self._values = array("d", points.values[:end]) + self._values[head:]
+        self._head = 0
+
     def since(self, after_ms: int, until_ms: int) -> Points:
         """The points in (after, until]."""
         start = bisect_right(self._times, after_ms, lo=self._head)
@@ -75,12 +83,29 @@ class Ring:
 
 
 class Window:
-    """The series of one probe that rules ask about. `spans_ms`: series name to the longest window asked for."""
+    """The series of one probe that rules ask about. `spans_ms`: series name to the longest window asked for.
 
-    __slots__ = ("_rings",)
+    `awaited`: the series whose history is still to come. Until it is there, they have no answers: what a rule would
+    say of an hour of which a minute is known is no answer.
+    """
+
+    __slots__ = ("_rings", "awaited")
 
     def __init__(self, spans_ms: Mapping[str, int]) -> None:
         self._rings = {name: Ring(span) for name, span in spans_ms.items()}
+        self.awaited: Mapping[str, int] = {}
+
+    def await_history(self, still: Iterable[str] = ()) -> None:
+        """From now on the history of every series is to come that is not there already, or that `still` names."""
+        awaited = set(still)
+        self.awaited = {name: ring.span_ms for name, ring in self._rings.items() if name in awaited or not len(ring)}
+
+    def fill(self, history: Mapping[str, "Points"]) -> None:
+        """Takes in the history that was awaited: of each series as much as there is, which may be nothing."""
+        for name, points in history.items():
+            if (ring := self._rings.get(name)) is not None:
+                ring.put_before(points)
+        self.awaited = {}
 
     def append(self, sample: Sample) -> None:
         """Takes in a sample. What is unknown says nothing and is left out."""
@@ -109,6 +134,8 @@ class Window:
         Raises:
             Unanswerable: there are fewer than `at_least`.
         """
+        if name in self.awaited:
+            raise Unanswerable(f"the history of {name!r} is not read yet")
         ring = self._rings.get(name)
         points = ring.since(now_ms - span_ms, now_ms) if ring else Points((), ())
         if len(points.times) < at_least:

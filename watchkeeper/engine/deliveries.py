@@ -1,12 +1,17 @@
 """One delivery for each backend of the configuration, as it changes."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
+import structlog
+
+from watchkeeper.domain.incident import Incident
 from watchkeeper.engine.delivery import Delivery
+from watchkeeper.store.outbox import OutboxDepth, OutboxState
 
-CHANGE_S: Final = 90.0  # how long a backend that is replaced may take for the command under way
+_log = structlog.get_logger("delivery")
 
 
 class Deliveries:
@@ -20,6 +25,7 @@ class Deliveries:
         self._make = make
         self._settings: dict[str, Any] = {}
         self._deliveries: dict[str, Delivery] = {}
+        self._former: dict[str, Delivery] = {}  # of each name the last one that was told to end
 
     def __iter__(self) -> Iterator[str]:
         """The names of the backends."""
@@ -31,20 +37,44 @@ class Deliveries:
             if (delivery := self._deliveries.get(name)) is not None:
                 delivery.wake()
 
-    async def revise(self, backends: Mapping[str, Any]) -> None:
-        """Takes on other backends, by name. Those that stay as they are go on; others finish what they are at first:
-        a command must never be in two hands."""
-        for name, settings in list(self._settings.items()):
-            if backends.get(name) != settings:
-                del self._settings[name]
-                await asyncio.to_thread(self._deliveries.pop(name).end, CHANGE_S)
-        for name, settings in backends.items():
-            if name not in self._settings:
-                self._settings[name] = settings
-                delivery = self._deliveries[name] = self._make(name, settings)
-                delivery.begin()
+    def revise(self, backends: Mapping[str, Any]) -> None:
+        """Takes on other backends, by name. Those that stay as they are go on. The others finish the command under
+        way and end; whoever takes their place begins after that, however long it takes: a command must never be in
+        two hands.
+
+        Raises:
+            Exception: a backend can not be made. Then nothing has changed.
+        """
+        made = {
+            name: self._make(name, settings)
+            for name, settings in backends.items()
+            if name not in self._settings or self._settings[name] != settings
+        }
+        for name in self._deliveries.keys() - (backends.keys() - made.keys()):
+            self._former[name] = self._deliveries.pop(name)
+            self._former[name].stop()
+        self._settings = dict(backends)
+        for name, delivery in made.items():
+            self._deliveries[name] = delivery
+            delivery.begin(after=self._former.get(name))
+
+    def tell_missing(self, depths: Iterable[OutboxDepth], open_incidents: Iterable[Incident]) -> None:
+        """Says which backends the configuration has not, but the outbox or open incidents wait for."""
+        commands: Counter[str] = Counter()
+        for depth in depths:
+            if depth.state in (OutboxState.WAITING, OutboxState.IN_FLIGHT):
+                commands[depth.backend] += depth.count
+        incidents = Counter(incident.backend for incident in open_incidents)
+        for name in sorted((commands.keys() | incidents.keys()) - self._settings.keys()):
+            _log.warning(
+                "backend_missing",
+                backend=name,
+                commands=commands[name],
+                open_incidents=incidents[name],
+                advice=f"put {name!r} back under itsm.backends until they are done: no other backend gets them",
+            )
 
     async def end(self, within_s: float) -> None:
         """Has all of them finish the command under way, at the same time."""
-        ends = (asyncio.to_thread(delivery.end, within_s) for delivery in self._deliveries.values())
-        await asyncio.gather(*ends)
+        everyone = [*self._deliveries.values(), *self._former.values()]
+        await asyncio.gather(*(asyncio.to_thread(delivery.end, within_s) for delivery in everyone))

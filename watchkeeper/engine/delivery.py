@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft
 from watchkeeper.engine.figures import Figures
@@ -61,6 +62,14 @@ def decide(outcome: Outcome, attempts: int, jitter: float) -> Retry | Reject:
             return Retry(backoff, uncertain=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """What came of a command. It is told when it is written down, not before: a log must not come between."""
+
+    write: Callable[[], None]
+    tell: Callable[[], None]
+
+
 class Delivery:
     """Delivers the commands of one backend, in a thread of its own. `step` does the same by hand.
 
@@ -83,23 +92,32 @@ class Delivery:
         self._clock = clock
         self._jitter = jitter
         self._figures = figures
-        self._settle: Callable[[], None] | None = None  # writes down what came of a command, until that is done
+        self._settlement: _Settlement | None = None  # until it is written down
         self._lost_claim = False  # a command may be in flight of which nobody knows
         self._wanted = threading.Event()
         self._ending = threading.Event()
+        self._before: Delivery | None = None
         self._thread = threading.Thread(target=self._work, name=f"delivery-{name}", daemon=True)
 
-    def begin(self) -> None:
+    def begin(self, after: "Delivery | None" = None) -> None:
+        """Begins to work, `after` another delivery to the same backend has ended."""
+        self._before = after
+        # What that one could not even claim is in nobody's hands then.
+        self._lost_claim = after is not None
         self._thread.start()
 
     def wake(self) -> None:
         """There may be something to do."""
         self._wanted.set()
 
-    def end(self, within_s: float) -> None:
-        """Finishes the command under way, and stops."""
+    def stop(self) -> None:
+        """Has it finish the command under way and end. Waits for neither."""
         self._ending.set()
         self._wanted.set()
+
+    def end(self, within_s: float) -> None:
+        """Finishes the command under way, and stops."""
+        self.stop()
         if self._thread.ident is not None:
             self._thread.join(within_s)
 
@@ -117,41 +135,36 @@ class Delivery:
         self._lost_claim = False
         if claim is None:
             return False
-        self._settle = self._attempt(claim)
+        self._settlement = self._attempt(claim)
         self._write_down()
         return True
 
     def _write_down(self) -> None:
-        if self._settle is not None:
-            self._settle()
-            self._settle = None
+        if (settlement := self._settlement) is not None:
+            settlement.write()
+            self._settlement = None
+            settlement.tell()
 
-    def _attempt(self, claim: Claim) -> Callable[[], None]:
-        """Does a command. Returns how what came of it is written down."""
+    def _attempt(self, claim: Claim) -> _Settlement:
+        """Does a command. What came of it is neither written down nor told yet."""
         try:
-            ticket = self._do(claim)
+            ticket, adopted = self._do(claim)
         except Outcome as outcome:
             return self._failed(claim, outcome)
         except StoreError as error:
             return self._failed(claim, Ambiguous(str(error)))
         except Exception as error:  # noqa: BLE001  # a backend's bug: who knows what was done
-            _log.exception("backend_failed", backend=self.name, key=claim.command.key)
-            return self._failed(claim, Ambiguous(f"the backend's code failed: {error!r}"))
-        return self._delivered(claim, ticket)
+            return self._failed(claim, Ambiguous(f"the backend's code failed: {error!r}"), error)
+        return self._delivered(claim, ticket, adopted)
 
-    def _do(self, claim: Claim) -> Ticket:
+    def _do(self, claim: Claim) -> tuple[Ticket, Sequence[Ticket]]:
+        """The ticket, and where it was there already all that were found, the oldest first."""
         command = claim.command
         if isinstance(command.payload, TicketDraft):
             if claim.uncertain and (there := self._backend.find(command.key)):
-                return self._adopt(command, there)
-            return self._backend.create(command.payload)
-        return self._backend.update(claim.ticket or self._find(command), command.payload)
-
-    def _adopt(self, command: Command, there: Sequence[Ticket]) -> Ticket:
-        oldest, *others = there
-        more = {"duplicates": [ticket.number for ticket in others]} if others else {}
-        _log.info("ticket_adopted", backend=self.name, ticket=oldest.number, key=command.key, **more)
-        return oldest
+                return there[0], there
+            return self._backend.create(command.payload), ()
+        return self._backend.update(claim.ticket or self._find(command), command.payload), ()
 
     def _find(self, command: Command) -> Ticket:
         there = self._backend.find(command.key)
@@ -159,35 +172,54 @@ class Delivery:
             raise Rejected("its ticket is gone")
         return there[0]
 
-    def _failed(self, claim: Claim, outcome: Outcome) -> Callable[[], None]:
+    def _failed(self, claim: Claim, outcome: Outcome, bug: Exception | None = None) -> _Settlement:
         command, reason, now = claim.command, str(outcome), self._clock()
         self._figures.deliveries.labels(self.name, type(outcome).__name__.lower()).inc()
         decision = decide(outcome, claim.attempts, self._jitter())
         about = {"backend": self.name, "command": command.kind.value, "key": command.key, "reason": reason}
         if isinstance(decision, Reject):
-            _log.error("ticket_rejected", **about)
-            return partial(outbox.settle_rejected, self._database, command, reason, now)
-        _log.warning("ticket_delayed", **about, attempts=claim.attempts, retry_in_s=round(decision.after_s, 1))
+            return _Settlement(
+                partial(outbox.settle_rejected, self._database, command, reason, now),
+                partial(_log.error, "ticket_rejected", **about),
+            )
         due = now + round(decision.after_s * 1000)
-        uncertain = decision.uncertain
-        return partial(outbox.settle_retry, self._database, command, reason, due, uncertain=uncertain)
 
-    def _delivered(self, claim: Claim, ticket: Ticket) -> Callable[[], None]:
+        def tell() -> None:
+            if bug is not None:
+                _log.error("backend_failed", backend=self.name, key=command.key, exc_info=bug)
+            _log.warning("ticket_delayed", **about, attempts=claim.attempts, retry_in_s=round(decision.after_s, 1))
+
+        uncertain = decision.uncertain
+        write = partial(outbox.settle_retry, self._database, command, reason, due, uncertain=uncertain)
+        return _Settlement(write, tell)
+
+    def _delivered(self, claim: Claim, ticket: Ticket, adopted: Sequence[Ticket]) -> _Settlement:
         self._figures.deliveries.labels(self.name, "delivered").inc()
         command = claim.command
         event = {CommandKind.CREATE: "ticket_opened", CommandKind.RESOLVE: "ticket_resolved"}.get(
             command.kind, "ticket_updated"
         )
         note = command.payload.note if isinstance(command.payload, TicketChange) else command.payload.title
-        _log.info(event, backend=self.name, ticket=ticket.number, incident=f"INC-{command.incident_id}", text=note)
-        return partial(outbox.settle_delivered, self._database, command, ticket, self._clock())
+
+        def tell() -> None:
+            if adopted:
+                others = [other.number for other in adopted[1:]]
+                more = {"duplicates": others} if others else {}
+                _log.info("ticket_adopted", backend=self.name, ticket=ticket.number, key=command.key, **more)
+            number = incident_number(command.incident_id)
+            _log.info(event, backend=self.name, ticket=ticket.number, incident=number, text=note)
+
+        return _Settlement(partial(outbox.settle_delivered, self._database, command, ticket, self._clock()), tell)
 
     def _work(self) -> None:
+        if self._before is not None:
+            self._before._thread.join()
+            self._before = None
         failing = False
         while True:
             self._wanted.clear()
             # Only now: whoever ends the worker sets `_wanted` after `_ending`. What was done is written down first.
-            if self._ending.is_set() and self._settle is None:
+            if self._ending.is_set() and self._settlement is None:
                 return
             try:
                 self._write_down()

@@ -41,15 +41,10 @@ class Pulse:
         self._thread.start()
 
     def end(self, within_s: float) -> None:
-        """Stops, and notes a clean stop."""
+        """Stops. Its thread notes a clean stop at last; whoever waits for that does so `within_s` at most."""
         self._ending.set()
         if self._thread.ident is not None:
             self._thread.join(within_s)
-        if not self._thread.is_alive():
-            try:
-                note_alive(self._database, self._run_id, self._clock(), stopped=True)
-            except StoreError as error:
-                _log.error("store_failing", error=str(error))
 
     @property
     def silent_s(self) -> float:
@@ -77,7 +72,10 @@ class Pulse:
         self._answered = monotonic()
 
     def _work(self) -> None:
-        while True:
+        while not self._ending.is_set():
             self.beat()
-            if self._ending.wait(EVERY_S):
-                return
+            self._ending.wait(EVERY_S)
+        try:
+            note_alive(self._database, self._run_id, self._clock(), stopped=True)
+        except StoreError as error:
+            _log.error("store_silent", error=str(error))

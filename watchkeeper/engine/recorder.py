@@ -1,11 +1,11 @@
 """Writes effects to the store, in order, in batches, in a thread of its own.
 
 What was decided is not lost while the database is away: it waits here, and is tried until the database takes it.
+Another thread moves what waits into the journal when it is much, or when the database is not heard of.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from itertools import accumulate, count
 from time import monotonic
 from typing import Final
 
@@ -13,14 +13,21 @@ import structlog
 
 from watchkeeper.domain.effect import Effect, IncidentChanged
 from watchkeeper.domain.ticket import Command
+from watchkeeper.engine.backlog import Backlog
 from watchkeeper.engine.figures import Figures
 from watchkeeper.store.database import Contradiction, Database, StoreError
-from watchkeeper.store.record import record
+from watchkeeper.store.journal import Journal, JournalError
+from watchkeeper.store.lock import LockLost
+from watchkeeper.store.record import Decision, record_decisions
 
 GATHER_S: Final = 0.25  # how long changes that are not urgent wait for others to share their commit
 MAX_BATCH: Final = 5_000  # effects in one transaction, about
-FULL: Final = 100_000  # effects that may wait before no more samples are taken
+SPILL: Final = 20_000  # effects that wait in memory before they are moved into the journal
+FULL: Final = 40_000  # effects in memory, where the journal does not take them, before no more samples are taken
+SLOW_S: Final = 2.0  # how long one transaction may take before what waits goes to the journal
+_LOOK_S: Final = 1.0  # how often that is looked at
 _RETRY_S: Final = (0.5, 1, 2, 5, 10)
+_JOURNAL_RETRY_S: Final = 5.0
 
 _log = structlog.get_logger("store")
 
@@ -29,9 +36,9 @@ class Recorder:
     """The only writer of effects.
 
     Args:
-        run_id: the daemon's run. Its batches are numbered in it, so that one whose commit had no answer is not
-            written twice.
+        run_id: the daemon's run, which the decisions are numbered in.
         committed: hears which backends have new commands, after they are in the outbox.
+        journal: takes what memory can not hold, and what the database does not take before the end.
     """
 
     def __init__(
@@ -40,23 +47,35 @@ class Recorder:
         run_id: int,
         figures: Figures,
         committed: Callable[[set[str]], None],
+        journal: Journal,
     ) -> None:
         self._database = database
         self._run_id = run_id
         self._figures = figures
         self._committed = committed
-        self._decisions: list[Sequence[Effect]] = []  # what was decided together is written together
-        self._waiting = 0
+        lock = threading.RLock()
+        self._backlog = Backlog(journal, lock)
+        self._journal = journal
         self._urgent = False
         self._ending = False
-        self._changed = threading.Condition()
+        self._over = False  # nothing more is begun
+        self._changed = threading.Condition(lock)  # there may be something to write
+        self._behind = threading.Condition(lock)  # there may be something to spill
         self._failing_since: float | None = None  # monotonic seconds
+        self._writing_since: float | None = None
+        self._journal_failing = False
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="journal", daemon=True)
 
     @property
     def waiting(self) -> int:
-        """How many effects are not written yet."""
-        return self._waiting
+        """How many effects wait in memory."""
+        return self._backlog.in_memory
+
+    @property
+    def journaled(self) -> int:
+        """How many decisions wait in the journal."""
+        return self._backlog.in_journal
 
     @property
     def failing_s(self) -> float | None:
@@ -66,62 +85,76 @@ class Recorder:
 
     def is_full(self) -> bool:
         """Whether so much waits that nothing more should be found out."""
-        return self._waiting >= FULL
+        return self._backlog.in_memory >= FULL
 
     def begin(self) -> None:
         self._thread.start()
+        self._keeper.start()
 
     def put(self, effects: Sequence[Effect]) -> None:
         """Takes effects. Incidents are written at once, everything else within `GATHER_S`."""
         urgent = any(isinstance(effect, IncidentChanged | Command) for effect in effects)
         with self._changed:
-            first = not self._decisions
-            self._decisions.append(effects)
-            self._waiting += len(effects)
+            first = not self._backlog.in_memory
+            self._backlog.put(effects)
             self._urgent = self._urgent or urgent
             if first or urgent:
                 self._changed.notify()
+            if self._must_spill():
+                self._behind.notify()
 
     def end(self, within_s: float) -> int:
-        """Writes what waits, and stops. Returns how many effects could not be written in the time."""
+        """Writes what waits, into the database or else into the journal, and stops.
+
+        Returns how many effects could be written nowhere.
+        """
         with self._changed:
             self._ending = True
             self._changed.notify()
+            self._behind.notify()
         if self._thread.ident is not None:
             self._thread.join(within_s)
-        return self._waiting
+            self._keeper.join(within_s)
+        self._over = True
+        if self._backlog.in_memory:
+            self._spill()
+        if self._backlog.in_journal:
+            _log.warning("journal_kept", file=str(self._journal.path), decisions=self._backlog.in_journal)
+        return self._backlog.in_memory
 
     def _work(self) -> None:
-        for batch in count(1):
-            decisions = self._gather()
-            if not decisions or not self._write(batch, decisions):
+        while True:
+            self._wait_for_work()
+            decisions = self._backlog.take(MAX_BATCH)
+            if not decisions or not self._write(decisions):
                 return
 
-    def _gather(self) -> Sequence[Sequence[Effect]]:
-        """Waits until there is something to write, and says what. Nothing when nothing will come any more."""
+    def _wait_for_work(self) -> None:
+        """Waits until there is something to write, or nothing will come any more."""
+        backlog = self._backlog
         with self._changed:
-            self._changed.wait_for(lambda: self._decisions or self._ending)
-            self._changed.wait_for(lambda: self._urgent or self._ending or self._waiting >= MAX_BATCH, GATHER_S)
-            sizes = accumulate(map(len, self._decisions))
-            end = next((n for n, size in enumerate(sizes, 1) if size >= MAX_BATCH), len(self._decisions))
+            self._changed.wait_for(lambda: backlog.in_memory or backlog.in_journal or self._ending)
+            if not backlog.in_journal:
+                self._changed.wait_for(
+                    lambda: self._urgent or self._ending or backlog.in_memory >= MAX_BATCH, GATHER_S
+                )
             # What is left over may be what was urgent.
-            self._urgent = self._urgent and end < len(self._decisions)
-            return self._decisions[:end]
+            self._urgent = self._urgent and backlog.in_memory > MAX_BATCH
 
-    def _write(self, batch: int, decisions: Sequence[Sequence[Effect]]) -> bool:
+    def _write(self, decisions: Sequence[Decision]) -> bool:
         """Writes decisions in one transaction, as often as it takes. False when it is given up: the daemon ends.
 
         Raises:
             Contradiction: the database will never take them. The thread ends of it, and the daemon with the thread:
                 the next start reads what is there and decides again.
+            LockLost: another daemon has decided since. The same follows.
         """
-        effects = [effect for decided in decisions for effect in decided]
         attempt = 0
-        while True:
-            began = monotonic()
+        while not self._over:
+            began = self._writing_since = monotonic()
             try:
-                record(self._database, effects, run_id=self._run_id, batch=batch)
-            except Contradiction:
+                record_decisions(self._database, self._run_id, decisions)
+            except (Contradiction, LockLost):
                 raise
             except StoreError as error:
                 self._note_failure(error)
@@ -129,31 +162,71 @@ class Recorder:
                     return False
                 attempt += 1
                 continue
-            break
-        self._figures.store_writes.observe(monotonic() - began)
-        self._note_success()
-        with self._changed:
-            del self._decisions[: len(decisions)]
-            self._waiting -= len(effects)
-        if backends := {effect.backend for effect in effects if isinstance(effect, Command)}:
-            self._committed(backends)
-        return True
+            finally:
+                self._writing_since = None
+            self._figures.store_writes.observe(monotonic() - began)
+            self._note_written(decisions)
+            return True
+        return False
 
-    def _note_failure(self, error: StoreError) -> None:
-        self._figures.store_errors.inc()
-        if self._failing_since is None:
-            self._failing_since = monotonic()
-            _log.error("store_failing", error=str(error), waiting=self._waiting)
-
-    def _note_success(self) -> None:
+    def _note_written(self, decisions: Sequence[Decision]) -> None:
         if self._failing_since is not None:
             _log.info("store_recovered", waited_s=round(monotonic() - self._failing_since, 1))
             self._failing_since = None
+        journaled = self._backlog.in_journal
+        self._backlog.note_written(decisions[-1].number)
+        if journaled and not self._backlog.in_journal:
+            _log.info("journal_emptied", file=str(self._journal.path))
+        commands = (effect for decision in decisions for effect in decision.effects if isinstance(effect, Command))
+        if backends := {command.backend for command in commands}:
+            self._committed(backends)
+
+    def _note_failure(self, error: StoreError) -> None:
+        self._figures.store_errors.inc()
+        with self._behind:
+            if self._failing_since is None:
+                self._failing_since = monotonic()
+                _log.error("store_failing", error=str(error), waiting=self._backlog.in_memory)
+            self._behind.notify()
 
     def _wait_to_retry(self, seconds: float) -> bool:
-        """Waits. False when the daemon ends: then what is left is given up, and decided again after the start."""
+        """Waits. False when the daemon ends: then what is left goes to the journal."""
         with self._changed:
-            if self._ending:
-                return False
             self._changed.wait_for(lambda: self._ending, seconds)
-            return True
+            return not self._ending
+
+    def _keep(self) -> None:
+        """Moves what waits into the journal, as long as there is a reason to."""
+        while True:
+            with self._behind:
+                self._behind.wait_for(lambda: self._ending or self._must_spill(), _LOOK_S)
+                if self._ending:
+                    return
+                if not self._must_spill():
+                    continue
+            pause_s = GATHER_S if self._spill() else _JOURNAL_RETRY_S
+            with self._behind:
+                if self._behind.wait_for(lambda: self._ending, pause_s):
+                    return
+
+    def _must_spill(self) -> bool:
+        if not self._backlog.in_memory:
+            return False
+        writing = self._writing_since
+        stuck = writing is not None and monotonic() - writing > SLOW_S
+        return stuck or self._failing_since is not None or self._backlog.in_memory >= SPILL
+
+    def _spill(self) -> bool:
+        """Whether the journal has taken what it got."""
+        first = not self._backlog.in_journal
+        try:
+            self._backlog.spill()
+        except JournalError as error:
+            if not self._journal_failing:
+                _log.error("journal_failing", error=str(error), waiting=self._backlog.in_memory)
+            self._journal_failing = True
+            return False
+        self._journal_failing = False
+        if first and self._backlog.in_journal:
+            _log.warning("journal_begun", file=str(self._journal.path), decisions=self._backlog.in_journal)
+        return True

@@ -30,9 +30,6 @@ class Supervision:
     def stopping(self) -> None:
         self._tell("STOPPING=1\nSTATUS=stopping")
 
-    def status(self, text: str) -> None:
-        self._tell(f"STATUS={text}")
-
     def alive(self) -> None:
         """Feeds the watchdog."""
         self._tell("WATCHDOG=1")

@@ -1,18 +1,15 @@
 """One file for each ticket system, found by its name. A name that begins with an underscore is a part of one."""
 
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 
 from watchkeeper.itsm.base import BackendKind
+from watchkeeper.schema import kinds
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The backend types that there are, in order. Imports none of them."""
-    return tuple(
-        sorted(module.name for module in iter_modules(__path__) if module.name != "base" and module.name[0] != "_")
-    )
+    return kinds.names(__path__)
 
 
 @cache
@@ -22,7 +19,5 @@ def find(name: str) -> BackendKind:
     Raises:
         KeyError: there is none of this name.
     """
-    if name not in names():
-        raise KeyError(name)
-    kind: BackendKind = import_module(f"{__name__}.{name}").KIND
+    kind: BackendKind = kinds.find(__name__, __path__, name)
     return kind

@@ -17,6 +17,8 @@ from watchkeeper.probers.base import BlockingProber, Finding, ProberKind
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import LocalPath, PositiveDurationMs, SizeBytes
 
+FUTURE_MS: Final = 5 * 60_000  # how far clocks may be apart
+
 _MAGIC: Final = re.compile(r"[*?\[]")
 
 
@@ -27,7 +29,8 @@ class FilesOptions(Model):
     """A file, or a glob such as `/backup/*.dump`. A `*` stands for anything within one name, but for a dot at its
     beginning. Folders and everything else that is no file do not count."""
     newest_within: PositiveDurationMs | None = None
-    """How long ago the newest file may have been written."""
+    """How long ago the newest file may have been written. One that is dated more than five minutes ahead is not
+    recent: some clock is wrong."""
     min_size: SizeBytes | None = None
     """How large the newest file must be."""
     min_count: int = Field(default=1, ge=1)
@@ -113,6 +116,9 @@ def _wrong(options: FilesOptions, found: _Found, name: str, age_ms: int) -> str 
     if found.count < options.min_count:
         files = "1 file matches" if found.count == 1 else f"{found.count} files match"
         return f"{files} {options.path}, expected at least {options.min_count}"
+    if options.newest_within is not None and age_ms < -FUTURE_MS:
+        ahead = format_elapsed_ms(-age_ms)
+        return f"the newest file, {name}, is dated {ahead} in the future: its clock or this machine's is wrong"
     if options.newest_within is not None and age_ms > options.newest_within:
         within = format_duration_ms(options.newest_within)
         return f"the newest file, {name}, is {format_elapsed_ms(age_ms)} old, expected within {within}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from watchkeeper.store import _reasons
@@ -171,14 +171,16 @@ def _sqlite(file: Path) -> Engine:
     return engine
 
 
-def upsert(connection: Connection, table: Table, columns: Iterable[str]) -> Any:
-    """An insert that overwrites some columns where the primary key is there already."""
+def upsert(
+    connection: Connection, table: Table, columns: Iterable[str], unique: Iterable[Column[Any]] | None = None
+) -> Any:
+    """An insert that overwrites some columns where the primary key, or what else is unique, is there already."""
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:
         from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # the same methods
     statement = insert(table)
     return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
+        index_elements=list(table.primary_key.columns if unique is None else unique),
         set_={column: statement.excluded[column] for column in columns},
     )

@@ -8,8 +8,7 @@ from sqlalchemy import and_, or_, select
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import Happening
-from watchkeeper.domain.incident import IncidentState
-from watchkeeper.domain.probe import Status
+from watchkeeper.domain.incident import IncidentState, incident_number
 from watchkeeper.domain.rule import Level, Severity, priority
 from watchkeeper.domain.ticket import CommandKind, TicketState
 from watchkeeper.store import tables
@@ -19,7 +18,10 @@ from watchkeeper.store.outbox import OutboxState
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """An incident in a list. The ticket's fields are `None` as long as its backend has not made it."""
+    """An incident in a list. The ticket's fields are `None` as long as its backend has not made it.
+
+    `rejection`: why the backend refuses a command of its ticket, if it does; the commands after that one wait.
+    """
 
     id: int
     key: str
@@ -37,11 +39,12 @@ class IncidentRow:
     ticket_number: str | None
     ticket_state: TicketState | None
     ticket_url: str | None
+    rejection: str | None
 
     @property
     def number(self) -> str:
         """What people call it: `INC-12`."""
-        return f"INC-{self.id}"
+        return incident_number(self.id)
 
     @property
     def priority(self) -> int:
@@ -124,24 +127,21 @@ class TicketDetail:
     notes: tuple[Note, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeState:
-    """A probe's status now, and since when it has it."""
+_incidents, _tickets, _outbox = tables.incidents, tables.tickets, tables.outbox
 
-    probe_id: str
-    service: str
-    status: Status
-    since_ms: int
-    message: str
-
-
-_incidents, _tickets = tables.incidents, tables.tickets
-
+_REJECTION: Final = (
+    select(_outbox.c.last_error)
+    .where(_outbox.c.incident_id == _incidents.c.id, _outbox.c.state == OutboxState.REJECTED.value)
+    .order_by(_outbox.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
 _INCIDENTS: Final = select(
     _incidents,
     _tickets.c.number.label("ticket_number"),
     _tickets.c.state.label("ticket_state"),
     _tickets.c.url.label("ticket_url"),
+    _REJECTION.label("rejection"),
 ).outerjoin_from(_incidents, _tickets)
 
 _TICKETS: Final = select(_tickets, _incidents.c.service, _incidents.c.opened_ms).join_from(_tickets, _incidents)
@@ -243,21 +243,6 @@ def show_ticket(database: Database, ref_or_number: str, *, backend: str | None =
     )
 
 
-def probe_states(database: Database) -> list[ProbeState]:
-    """The status that each watched probe has now, by probe id.
-
-    Raises:
-        StoreError: the database does not answer.
-    """
-    intervals = tables.probe_intervals
-    query = select(intervals).where(intervals.c.to_ms.is_(None)).order_by(intervals.c.probe_id)
-    with database.read() as connection:
-        return [
-            ProbeState(row.probe_id, row.service, Status(row.status), row.from_ms, row.message)
-            for row in connection.execute(query)
-        ]
-
-
 def _incident(row: Any) -> IncidentRow:
     return IncidentRow(
         id=row.id,
@@ -276,6 +261,7 @@ def _incident(row: Any) -> IncidentRow:
         ticket_number=row.ticket_number,
         ticket_state=None if row.ticket_state is None else TicketState(row.ticket_state),
         ticket_url=row.ticket_url,
+        rejection=row.rejection,
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from watchkeeper.domain.alert import Alert, AlertRef, AlertState
+from watchkeeper.domain.alert import Alert, AlertRef, AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged
 from watchkeeper.domain.incident import Incident, IncidentState
 from watchkeeper.domain.rule import Level, Severity
@@ -25,34 +25,63 @@ class Memory:
     next_incident_id: int
 
 
-def record(database: Database, effects: Sequence[Effect], *, run_id: int | None = None, batch: int = 0) -> None:
+class Decision(NamedTuple):
+    """What was decided at once, and is written together. Numbered in its run, from 1, without gaps."""
+
+    number: int
+    effects: Sequence[Effect]
+
+
+class Run(NamedTuple):
+    """One run of the daemon, told apart from those of other databases by when it began."""
+
+    id: int
+    started_ms: int
+
+
+def record(database: Database, effects: Sequence[Effect]) -> None:
     """Writes effects, in their order, in one transaction.
-
-    A connection that is lost while committing leaves open whether the effects were written. Who numbers batches can
-    just write the same batch again.
-
-    Args:
-        run_id: the run that the batch is counted in; `None`: it is not counted.
-        batch: the batch's number, from 1, each greater than the one before. A batch that is written already is
-            not written again.
 
     Raises:
         StoreError: nothing was written, as far as one can tell.
     """
     with database.write() as connection:
-        if run_id is not None and not _count(connection, run_id, batch):
-            return
-        intervals.record_statuses(connection, effects)
-        _record_alerts(connection, [effect for effect in effects if isinstance(effect, AlertChanged)])
-        _record_incidents(connection, [effect for effect in effects if isinstance(effect, IncidentChanged)])
-        outbox.add(connection, *(effect for effect in effects if isinstance(effect, Command)))
+        _write(connection, effects)
 
 
-def _count(connection: Connection, run_id: int, batch: int) -> bool:
-    """Notes that a batch is written. False when it was."""
+def record_decisions(database: Database, run_id: int, decisions: Sequence[Decision]) -> None:
+    """Writes decisions of a run, in their order, in one transaction, and those that are written already not again.
+
+    A connection that is lost while committing leaves open whether they were written: just write them again, the
+    same or with others.
+
+    Raises:
+        LockLost: a later run has begun on the database: it has decided for itself since.
+        StoreError: nothing was written, as far as one can tell.
+    """
     runs = tables.runs
-    counted = update(runs).where(runs.c.id == run_id, runs.c.last_batch < batch).values(last_batch=batch)
-    return connection.execute(counted).rowcount > 0
+    newest = select(runs.c.id, runs.c.last_batch).order_by(runs.c.id.desc()).limit(1).with_for_update()
+    with database.write() as connection:
+        # Of a commit that had no answer and is still under way, this waits for the end.
+        found = connection.execute(newest).first()
+        if found is None or found.id != run_id:
+            raise LockLost(superseded(database))
+        effects = [effect for number, decided in decisions if number > found.last_batch for effect in decided]
+        last = max(found.last_batch, decisions[-1].number)
+        connection.execute(update(runs).where(runs.c.id == run_id).values(last_batch=last))
+        _write(connection, effects)
+
+
+def superseded(database: Database) -> str:
+    """What to say when a later run has begun on a database."""
+    return f"another watchkeeper has worked on the database {database.name} since: start this one again"
+
+
+def _write(connection: Connection, effects: Sequence[Effect]) -> None:
+    intervals.record_statuses(connection, effects)
+    _record_alerts(connection, [effect for effect in effects if isinstance(effect, AlertChanged)])
+    _record_incidents(connection, [effect for effect in effects if isinstance(effect, IncidentChanged)])
+    outbox.add(connection, *(effect for effect in effects if isinstance(effect, Command)))
 
 
 def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> None:
@@ -71,12 +100,14 @@ def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> N
             "since_ms": alert.since_ms,
             "active_since_ms": alert.active_since_ms,
             "clear_since_ms": alert.clear_since_ms,
+            "stalled_since_ms": alert.stalled_since_ms,
+            "paused_ms": alert.paused_ms,
         }
         for ref, alert in last.items()
         if alert.state is not AlertState.INACTIVE
     ]
     if active:
-        columns = ("state", "since_ms", "active_since_ms", "clear_since_ms")
+        columns = ("state", "since_ms", "active_since_ms", "clear_since_ms", "stalled_since_ms", "paused_ms")
         connection.execute(upsert(connection, alerts, columns), active)
     transitions = [
         {
@@ -151,7 +182,8 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
 def remember(database: Database) -> Memory:
     """The alerts that were not inactive and the incidents that were open when the last watch ended.
 
-    What the conditions did since nobody knows: the alerts' clocks stand until they are heard of again.
+    What the conditions did since the last sign of life nobody knows: from then on the alerts' clocks stand, until
+    they are heard of again.
 
     Raises:
         StoreError: the database does not answer.
@@ -159,15 +191,9 @@ def remember(database: Database) -> Memory:
     kept, incident, member = tables.alerts, tables.incidents, tables.incident_alerts
     is_open = incident.c.state == IncidentState.OPEN.value
     with database.read() as connection:
+        alive_ms = connection.execute(select(func.max(tables.runs.c.alive_ms))).scalar()
         alerts = tuple(
-            Alert(
-                AlertRef(row.rule_id, row.probe_id),
-                AlertState(row.state),
-                row.since_ms,
-                row.active_since_ms,
-                row.clear_since_ms,
-                stalled=True,
-            )
+            stall(_alert(row), row.since_ms if alive_ms is None else alive_ms)
             for row in connection.execute(select(kept).order_by(kept.c.rule_id, kept.c.probe_id))
         )
         members: dict[int, list[tuple[AlertRef, bool]]] = {}
@@ -178,6 +204,18 @@ def remember(database: Database) -> Memory:
         incidents = tuple(_incident(row, members.get(row.id, [])) for row in found)
         last = connection.execute(select(func.max(incident.c.id))).scalar()
     return Memory(alerts, incidents, (last or 0) + 1)
+
+
+def _alert(row: Any) -> Alert:
+    return Alert(
+        AlertRef(row.rule_id, row.probe_id),
+        AlertState(row.state),
+        row.since_ms,
+        row.active_since_ms,
+        row.clear_since_ms,
+        row.stalled_since_ms,
+        row.paused_ms,
+    )
 
 
 def _incident(row: Any, members: Sequence[tuple[AlertRef, bool]]) -> Incident:
@@ -230,7 +268,5 @@ def note_alive(database: Database, run_id: int, now_ms: int, *, stopped: bool = 
     with database.write() as connection:
         newest = connection.execute(select(func.max(runs.c.id))).scalar()
         if newest != run_id:
-            raise LockLost(
-                f"another watchkeeper has worked on the database {database.name} since: start this one again"
-            )
+            raise LockLost(superseded(database))
         connection.execute(update(runs).where(runs.c.id == run_id).values(**values))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -64,6 +65,7 @@ probe_intervals = Table(
     Column("service", _Text, nullable=False),
     Column("status", _Text, nullable=False),
     Column("message", _Text, nullable=False),
+    Index(None, "to_ms"),
     Index("ix_probe_intervals_open", "probe_id", sqlite_where=text("to_ms IS NULL"), postgresql_where=text("to_ms IS NULL")),
     comment="The status of each probe over time, without gaps while it is watched",
 )  # fmt: skip
@@ -77,6 +79,8 @@ alerts = Table(
     Column("since_ms", BigInteger, nullable=False),
     Column("active_since_ms", BigInteger),
     Column("clear_since_ms", BigInteger),
+    Column("stalled_since_ms", BigInteger),
+    Column("paused_ms", BigInteger, nullable=False),
     comment="Alerts that are pending or firing",
 )
 
@@ -115,6 +119,7 @@ incidents = Table(
     Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     Index(None, "state", "id"),
     Index(None, "service", "id"),
+    Index(None, "resolved_ms"),
     comment="Incidents, open and past",
 )  # fmt: skip
 
@@ -213,4 +218,23 @@ desk_notes = Table(
     Column("text", _Text, nullable=False),
     UniqueConstraint("ticket_id", "key"),
     comment="Notes on the local desk's tickets",
+)
+
+rollup_tracks = Table(
+    "rollup_tracks",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("probe_id", _Text, nullable=False),
+    Column("series", _Text, nullable=False),  # a JSON list of names, in the order of the numbers
+    Column("seen_ms", BigInteger, nullable=False),  # when it was last in use, to a day
+    UniqueConstraint("probe_id", "series"),
+    comment="Which numbers each probe's samples have",
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("key", _Serial, primary_key=True, autoincrement=False),  # tier, period, track: see store/rollups.py
+    Column("data", LargeBinary, nullable=False),
+    comment="What the probes' numbers were, minute by minute and hour by hour",
 )

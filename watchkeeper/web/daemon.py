@@ -7,10 +7,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """What came of reading the configuration again. Without problems it is in force; with any, nothing changed."""
+    """What came of reading the configuration again. Without problems it is in force; with any, nothing changed.
+
+    `fault`: watchkeeper itself failed, and `text` says how.
+    """
 
     problems: Sequence[str]
     text: str
+    fault: bool = False
 
 
 class Daemon(Protocol):

@@ -29,6 +29,7 @@ class Reading:
     runs_in_flight: int
     runs_waiting: int
     effects_waiting: int
+    decisions_journaled: int
     outbox: Sequence[OutboxDepth]
     backends: Iterable[str]
 
@@ -141,7 +142,7 @@ def _alerts(watch: Watch) -> Iterator[str]:
         for binding in subject.bindings:
             if binding.alert.state is not AlertState.INACTIVE:
                 counts[binding.rule.id, binding.alert.state] += 1
-            unanswered += binding.alert.stalled
+            unanswered += binding.alert.stalled_since_ms is not None
     yield _family(
         "watchkeeper_alerts",
         "gauge",
@@ -198,8 +199,14 @@ def _engine(reading: Reading, watch: Watch) -> Iterator[str]:
     yield _family(
         "watchkeeper_store_effects_waiting",
         "gauge",
-        "Changes that are not in the database yet",
+        "Changes that wait in memory for the database",
         [("", reading.effects_waiting)],
+    )
+    yield _family(
+        "watchkeeper_store_journal_decisions",
+        "gauge",
+        "Decisions that wait in the journal for the database: changes that belong together are one",
+        [("", reading.decisions_journaled)],
     )
     yield from _outbox(reading)
 

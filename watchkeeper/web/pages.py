@@ -42,6 +42,8 @@ def make_app(daemon: Daemon) -> Starlette:
 
     async def reload(_: Request) -> Response:
         outcome = await daemon.reload()
+        if outcome.fault:
+            return PlainTextResponse(outcome.text + "\n", status_code=500)
         if outcome.problems:
             lines = [*outcome.problems, outcome.text]
             return PlainTextResponse("".join(f"{line}\n" for line in lines), status_code=400)

@@ -34,6 +34,8 @@ def upgrade() -> None:
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
         sa.Column("active_since_ms", sa.BigInteger(), nullable=True),
         sa.Column("clear_since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("stalled_since_ms", sa.BigInteger(), nullable=True),
+        sa.Column("paused_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("rule_id", "probe_id", name=op.f("pk_alerts")),
         comment="Alerts that are pending or firing",
     )
@@ -77,6 +79,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_incidents_state_id"), "incidents", ["state", "id"], unique=False)
     op.create_index(op.f("ix_incidents_service_id"), "incidents", ["service", "id"], unique=False)
+    op.create_index(op.f("ix_incidents_resolved_ms"), "incidents", ["resolved_ms"], unique=False)
     op.create_index(
         "uq_incidents_open_key",
         "incidents",
@@ -96,6 +99,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("probe_id", "from_ms", name=op.f("pk_probe_intervals")),
         comment="The status of each probe over time, without gaps while it is watched",
     )
+    op.create_index(op.f("ix_probe_intervals_to_ms"), "probe_intervals", ["to_ms"], unique=False)
     op.create_index(
         "ix_probe_intervals_open",
         "probe_intervals",
@@ -103,6 +107,23 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("to_ms IS NULL"),
         postgresql_where=sa.text("to_ms IS NULL"),
+    )
+    op.create_table(
+        "rollup_tracks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("probe_id", sa.Text(), nullable=False),
+        sa.Column("series", sa.Text(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollup_tracks")),
+        sa.UniqueConstraint("probe_id", "series", name=op.f("uq_rollup_tracks_probe_id_series")),
+        comment="Which numbers each probe's samples have",
+    )
+    op.create_table(
+        "rollups",
+        sa.Column("key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rollups")),
+        comment="What the probes' numbers were, minute by minute and hour by hour",
     )
     op.create_table(
         "runs",
