@@ -361,11 +361,14 @@ class Daemon:
         for prober in self._probers.values():
             await prober.close()
         await self._web.end()
-        await asyncio.to_thread(self._history.end, 1)
-        await asyncio.to_thread(self._retention.end, 1)
-        await asyncio.to_thread(self._rollups.end, END_S / 4)
-        lost = await asyncio.to_thread(self._recorder.end, END_S / 2)
-        await self._deliveries.end(END_S / 4)
+        # All at the same time: where the database does not answer, each waits for it until it is told to give up.
+        lost, *_ = await asyncio.gather(
+            asyncio.to_thread(self._recorder.end, END_S / 2),
+            asyncio.to_thread(self._rollups.end, END_S / 2),
+            asyncio.to_thread(self._retention.end, END_S / 2),
+            asyncio.to_thread(self._history.end, END_S / 2),
+            self._deliveries.end(END_S / 2),
+        )
         await asyncio.to_thread(self._pulse.end, END_S / 4)
         _log.info("stopped", not_written=lost)
 

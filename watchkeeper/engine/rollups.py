@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from math import inf
-from time import monotonic
 from typing import Final
 
 import structlog
@@ -106,18 +105,17 @@ class Rollups:
 
     def end(self, within_s: float) -> int:
         """Writes what is there, and stops. Returns how many pieces could not be written in the time."""
-        until = monotonic() + within_s
         self._ending.set()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._write_all()
+        else:
             self._thread.join(within_s)
-            if self._thread.is_alive():
-                return self.waiting + len(self._taken)
-        self._take()
-        while (self._taken or self._pieces) and monotonic() < until:
-            self._make_pieces()
-            if not self._taken and not self._write(_AT_THE_END):
-                break
         return self.waiting + len(self._taken)
+
+    def _write_all(self) -> None:
+        self._take()
+        while self._make_pieces() or self._write(_AT_THE_END):
+            pass
 
     def step(self) -> bool:
         """Does a little of what is to be done. False when there is nothing, or the database does not take it."""
@@ -211,6 +209,7 @@ class Rollups:
     def _work(self) -> None:
         while not self._ending.is_set():
             self._ending.wait(_BUSY_S if self.step() else _IDLE_S)
+        self._write_all()
 
 
 def _pieces(probe_id: str, track: _Track) -> Iterator[Piece]:

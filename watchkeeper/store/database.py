@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from watchkeeper.store import _reasons
 
@@ -94,7 +94,7 @@ class Database:
         """Turns the database's own errors into StoreErrors."""
         try:
             yield
-        except IntegrityError as error:
+        except (IntegrityError, DataError) as error:
             raise Contradiction(self._explain(error.orig or error)) from error
         except DBAPIError as error:
             raise StoreError(self._explain(error.orig or error)) from error
