@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.sides import Load
 from bench.sides.watchkeeper import probe_id, write_config
-from watchkeeper.app import load_config, open_database
+from watchkeeper.app.parts import load_config, open_database
 from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.probe import Sample, Status
 from watchkeeper.domain.watch import Watch

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from watchkeeper import itsm, probers
-from watchkeeper.app import catalogue
+from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main
 from watchkeeper.config import models
 from watchkeeper.config.jsonschema import schemas
@@ -170,7 +170,7 @@ def _usage(command: click.Command, context: click.Context) -> Iterator[str]:
 def _metrics() -> str:
     """From a daemon's own output: what is written down here is what is served."""
     watch = Watch(Plan({}, {}, {}, "desk"))
-    reading = Reading(0, {}, {}, 0, 0, 0, 0, (), ())
+    reading = Reading(0, {}, {}, 0, 0, 0, 0, 0, 0, (), ())
     text = "".join(Exposition(watch).chunks(reading))
     families = [
         (f"`{line.split()[2]}`", line.split(maxsplit=3)[3])

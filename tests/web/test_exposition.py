@@ -21,7 +21,7 @@ from watchkeeper.engine.figures import Figures
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.web.exposition import CHUNK, Exposition, Reading, labels_text
 
-IDLE = Reading(made.NOW_MS, {}, {}, 0, 0, 0, 0, (), ("desk",))
+IDLE = Reading(made.NOW_MS, {}, {}, 0, 0, 0, 0, 0, 0, (), ("desk",))
 PROBES = ("web", "api", "db")
 
 
@@ -59,6 +59,8 @@ def busy() -> tuple[Watch, Reading]:
         runs_waiting=1,
         effects_waiting=5,
         decisions_journaled=4,
+        rollups_waiting=7,
+        rollup_samples_dropped=8,
         outbox=[
             OutboxDepth("desk", OutboxState.WAITING, 2, made.NOW_MS - 90_000),
             OutboxDepth("desk", OutboxState.REJECTED, 1, made.NOW_MS - 120_000),

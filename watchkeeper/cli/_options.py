@@ -48,7 +48,7 @@ def fail(message: str, status: int) -> NoReturn:
 
 def read_config(path: Path) -> "Config":
     """The configuration; ends the command when something is wrong with it."""
-    from watchkeeper.app import load_config
+    from watchkeeper.app.parts import load_config
     from watchkeeper.config.problems import ConfigError
 
     try:
@@ -65,7 +65,7 @@ def database_of(config: "Config", *, for_reading: bool = False) -> "Iterator[Dat
     Args:
         for_reading: it must be there already, with this version's schema.
     """
-    from watchkeeper.app import open_database
+    from watchkeeper.app.parts import open_database
     from watchkeeper.schema.fields import SecretUnavailable
     from watchkeeper.store import migrate
     from watchkeeper.store.database import StoreError

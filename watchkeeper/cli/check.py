@@ -38,7 +38,7 @@ def command(config_path: Path, *, as_json: bool, online: bool, quiet: bool) -> N
 
 
 def _ask_backends(config: "Config") -> dict[str, list[str]]:
-    from watchkeeper.app import check_backends
+    from watchkeeper.app.parts import check_backends
     from watchkeeper.cli._options import database_of
 
     with database_of(config) as database:

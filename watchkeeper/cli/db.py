@@ -41,7 +41,7 @@ def backup(config_path: Path, folder: Path | None) -> None:
 
     The new file is checked and has its name only when it is complete. For PostgreSQL, use its own tools.
     """
-    from watchkeeper.app import now_ms
+    from watchkeeper.app.parts import now_ms
     from watchkeeper.store.backup import backup as copy
 
     with database_of(read_config(config_path)) as database:

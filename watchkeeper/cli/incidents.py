@@ -82,7 +82,7 @@ def _ticket(row: "IncidentRow") -> str:
 
 
 def _lasted(row: "IncidentRow") -> str:
-    from watchkeeper.app import now_ms
+    from watchkeeper.app.parts import now_ms
 
     if row.resolved_ms is None:
         return f"{format_elapsed_ms(now_ms() - row.started_ms)}+"

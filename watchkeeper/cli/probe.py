@@ -31,7 +31,7 @@ def command(probe_id: str, config_path: Path, *, as_json: bool) -> None:
 
         known = list(config.plan.probes)
         fail(f"there is no probe {probe_id!r}{suggest(probe_id, known)}; there is {listing(known)}", WRONG)
-    from watchkeeper.app import run_probe
+    from watchkeeper.app.parts import run_probe
 
     sample = asyncio.run(run_probe(probe))
     verdicts = _verdicts(config, sample)

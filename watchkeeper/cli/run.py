@@ -25,12 +25,14 @@ def command(config_path: Path) -> None:
     import structlog
 
     from watchkeeper import log
-    from watchkeeper.app import run_daemon
+    from watchkeeper.app.daemon import run_daemon
     from watchkeeper.engine.descriptors import TooFewDescriptors
+    from watchkeeper.engine.memory import share_one_heap
     from watchkeeper.schema.fields import SecretUnavailable
     from watchkeeper.store.database import StoreError
     from watchkeeper.web.server import ListenError
 
+    share_one_heap()
     log.configure(as_json=log.wants_json(config.log.format), level=config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -25,7 +25,7 @@ def command(file: str, folder: Path | None) -> None:
     FILE is the kind of file: watchkeeper (the daemon's), probes, rules or services. An editor that is pointed at
     a schema completes keys, explains them and marks mistakes.
     """
-    from watchkeeper.app import catalogue
+    from watchkeeper.app.parts import catalogue
     from watchkeeper.config.jsonschema import schemas
 
     found = schemas(catalogue())

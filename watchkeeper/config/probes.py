@@ -14,7 +14,7 @@ from watchkeeper.config.models import Each, ProbeCommon, ProbeDefaults, ProbeFil
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.validation import right_part, validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
-from watchkeeper.domain.probe import Cron, Every, Probe
+from watchkeeper.domain.probe import NOTHING, Cron, Every, Probe
 from watchkeeper.domain.units import format_duration_ms
 
 FindProber = Callable[[str], ProberKind]
@@ -103,7 +103,7 @@ class ProbeReader:
                 schedule=schedule,
                 timeout_ms=timeout_ms,
                 options=options,
-                labels=common.labels,
+                labels=common.labels or NOTHING,
                 host=kind.host(options),
             )
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 
 class Status(StrEnum):
@@ -43,6 +44,9 @@ class Cron:
     timezone: str
 
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+"""No labels, no values, no facts: one for all, there are many."""
+
 Fact = str | float | int | bool | datetime
 
 
@@ -58,7 +62,7 @@ class Probe:
     schedule: Every | Cron
     timeout_ms: int
     options: Any
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     host: str = ""
 
 
@@ -75,7 +79,7 @@ class Sample:
     at_ms: int
     status: Status
     duration_s: float = 0.0
-    values: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    facts: Mapping[str, Fact] = field(default_factory=lambda: NOTHING)
     message: str = ""
     missed: int = 0

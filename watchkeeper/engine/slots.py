@@ -8,8 +8,8 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 MIN_SLOT_MS: Final = 50
-MAX_SLOT_MS: Final = 250  # of intervals that are not too long for it
-MIN_SLOTS: Final = 20  # of one interval, where it is long enough
+MAX_SLOT_MS: Final = 500  # of intervals that are not too long for it
+MIN_SLOTS: Final = 10  # of one interval, where it is long enough
 MAX_SLOTS: Final = 1200
 SOON_MS: Final = 10_000  # a new probe does not wait longer than this for its first run
 

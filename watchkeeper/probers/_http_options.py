@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import certifi
@@ -108,37 +108,23 @@ class HttpOptions(Model):
             raise ValueError("the answer to HEAD has no body to expect something of: accepted is method: GET")
         return self
 
-    @cached_property
-    def peer(self) -> str:
-        """`host:port` of the URL, for messages."""
-        return peer_of(self.url)
-
     @property
     def host(self) -> str:
         """The URL's host."""
         return urlsplit(self.url).hostname or ""
 
     @cached_property
-    def by_name(self) -> bool:
-        """Whether the URL names a host that must be resolved."""
-        return not is_ip(self.host)
-
-    @cached_property
-    def secrets(self) -> Mapping[str, Secret]:
-        """The headers that hold secrets."""
-        return {name: value for name, value in self.headers.items() if isinstance(value, Secret)}
-
-    @cached_property
-    def wire_url(self) -> str:
-        """The URL as libcurl takes it."""
-        return _ascii_url(self.url)
-
-    @cached_property
-    def setup(self) -> "Setup":
-        """What is set for every run but the URL, the timeout, secrets, and where a body goes that is needed."""
-        plain = () if self.secrets else tuple(_plain_headers(self))
+    def prepared(self) -> "Prepared":
+        """What runs need of these options, worked out once."""
+        secrets = {name: value for name, value in self.headers.items() if isinstance(value, Secret)}
+        plain = () if secrets else tuple(_plain_headers(self))
         most = self.max_size if self.expect.needs_body else None
-        return _setup(self.method, self.follow_redirects, self.verify, self.keep_alive, most, plain)
+        return Prepared(
+            _ascii_url(self.url),
+            not is_ip(self.host),
+            secrets or NO_SECRETS,
+            _setup(self.method, self.follow_redirects, self.verify, self.keep_alive, most, plain),
+        )
 
     def with_secrets(self) -> list[bytes]:
         """All headers, as libcurl takes them. May read files.
@@ -147,7 +133,7 @@ class HttpOptions(Model):
             SecretUnavailable: a secret is not there, or it is more than one line.
         """
         lines = _plain_headers(self)
-        for name, secret in self.secrets.items():
+        for name, secret in self.prepared.secrets.items():
             value = secret.reveal()
             if _LINE_BREAKS.search(value):
                 raise SecretUnavailable(f"the secret for the header {name} is more than one line")
@@ -165,6 +151,19 @@ def peer_of(url: str) -> str:
     """`host:port` of a URL, and nothing else of it: paths and queries may hold secrets."""
     _, host, port = origin(url)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Prepared(NamedTuple):
+    """`wire_url`: the URL as libcurl takes it. `by_name`: whether it names a host that must be resolved. `secrets`:
+    the headers that hold some. `setup`: the rest of libcurl's options, but the timeout and where a body goes."""
+
+    wire_url: str
+    by_name: bool
+    secrets: Mapping[str, Secret]
+    setup: "Setup"
+
+
+NO_SECRETS: Final[Mapping[str, Secret]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ costs far more than a step of a transfer, so what is ready at the same time is h
 
 import asyncio
 import select
+from contextlib import suppress
 from threading import Thread
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,13 @@ _WANTED: Final = {
     pycurl.POLL_IN: select.EPOLLIN,
     pycurl.POLL_OUT: select.EPOLLOUT,
     pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+_TOLD: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
+_CAN: Final = {
+    events: (pycurl.CSELECT_IN if events & select.EPOLLIN else 0)
+    | (pycurl.CSELECT_OUT if events & select.EPOLLOUT else 0)
+    | (pycurl.CSELECT_ERR if events & (select.EPOLLERR | select.EPOLLHUP) else 0)
+    for events in range(_TOLD + 1)
 }
 _EARLY_S: Final = 0.0005  # a timer of the loop may fire this much too early; libcurl counts in ms
 _IDLE_HANDLES: Final = 256
@@ -132,17 +140,22 @@ class Transfers:
     def _on_socket(self, wanted: int, fd: int, _multi: Any, _data: Any) -> None:
         try:
             if wanted == pycurl.POLL_REMOVE:
-                if fd in self._watched:
-                    self._watched.remove(fd)
-                    self._epoll.unregister(fd)
+                # Nearly always the socket is closed next, and leaves the epoll object with that.
+                self._watched.discard(fd)
             elif fd in self._watched:
                 self._epoll.modify(fd, _WANTED[wanted])
             else:
-                self._epoll.register(fd, _WANTED[wanted])
                 self._watched.add(fd)
+                self._register(fd, _WANTED[wanted])
         except OSError as error:
-            if wanted != pycurl.POLL_REMOVE:
-                self._loop.call_soon(self._abandon, f"could not watch a socket: {error.strerror}")
+            self._watched.discard(fd)
+            self._loop.call_soon(self._abandon, f"could not watch a socket: {error.strerror}")
+
+    def _register(self, fd: int, events: int) -> None:
+        try:
+            self._epoll.register(fd, events)
+        except FileExistsError:  # a connection that was kept alive, and is used again
+            self._epoll.modify(fd, events)
 
     def _on_timer(self, timeout_ms: int) -> None:
         if timeout_ms < 0:
@@ -168,15 +181,16 @@ class Transfers:
 
     def _on_ready(self) -> None:
         for fd, events in self._epoll.poll(0):
-            can = 0
-            if events & select.EPOLLIN:
-                can |= pycurl.CSELECT_IN
-            if events & select.EPOLLOUT:
-                can |= pycurl.CSELECT_OUT
-            if events & (select.EPOLLERR | select.EPOLLHUP):
-                can |= pycurl.CSELECT_ERR
-            self._act(fd, can)
+            if fd in self._watched:
+                self._act(fd, _CAN[events & _TOLD])
+            else:
+                self._ignore(fd)
         self._finish()
+
+    def _ignore(self, fd: int) -> None:
+        """A connection that was kept alive tells something, and nobody wants to hear it now."""
+        with suppress(OSError):
+            self._epoll.unregister(fd)
 
     def _start_timer(self, due: float) -> None:
         if self._timer is not None:

@@ -16,7 +16,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Sample, Status
+from watchkeeper.domain.probe import NOTHING, Category, Fact, FactType, Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms
 from watchkeeper.probers._threads import Threads
@@ -57,8 +57,8 @@ class Finding:
 
     status: Status
     message: str
-    values: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    facts: Mapping[str, Fact] = field(default_factory=lambda: NOTHING)
 
 
 class Failure(StrEnum):
@@ -90,7 +90,7 @@ def failed(
 ) -> Finding:
     """What a run found that failed: down, or unknown when the fault is watchkeeper's own."""
     status = Status.UNKNOWN if failure is Failure.LOCAL else Status.DOWN
-    return Finding(status, message, values or {}, {**(facts or {}), "failure": failure.value})
+    return Finding(status, message, values or NOTHING, {**(facts or {}), "failure": failure.value})
 
 
 OWN_ERRORS: Final = frozenset(

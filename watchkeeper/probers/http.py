@@ -70,7 +70,7 @@ class HttpProber:
         """Performs the check once. Times are libcurl's own."""
         began = monotonic()
         try:
-            headers = await self._secret_headers(probe) if probe.options.secrets else None
+            headers = await self._secret_headers(probe) if probe.options.prepared.secrets else None
             left_ms = probe.timeout_ms - int((monotonic() - began) * 1000)
             return await self._check(probe, headers, max(left_ms, 1))
         except (SecretUnavailable, Stopping) as error:
@@ -94,7 +94,7 @@ class HttpProber:
             Stopping: the prober is closed.
         """
         options: HttpOptions = probe.options
-        if all(secret.source == "env" for secret in options.secrets.values()):
+        if all(secret.source == "env" for secret in options.prepared.secrets.values()):
             return options.with_secrets()
         try:
             async with self._runs.within(probe.timeout_ms):
@@ -110,11 +110,11 @@ class HttpProber:
                 raise Stopping
             transfers = self._transfers = Transfers(asyncio.get_running_loop())
         options: HttpOptions = probe.options
-        setup = options.setup
+        wire_url, _, _, setup = options.prepared
         handle = transfers.take(setup)
         clean = False
         try:
-            handle.setopt(pycurl.URL, options.wire_url)
+            handle.setopt(pycurl.URL, wire_url)
             handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             watch = _watch_redirects(handle, options, headers)
             chunks = _keep_body(handle) if options.expect.needs_body else None
@@ -167,7 +167,7 @@ def _found(
         return failed(Failure.LOCAL, outcome.text)
     options: HttpOptions = probe.options
     status = handle.getinfo(pycurl.RESPONSE_CODE)
-    values = _values(handle, status, by_name=options.by_name)
+    values = _values(handle, status, by_name=options.prepared.by_name)
     wrong: Wrong | None
     if outcome.code == 0:
         body, content_type = (b"", "") if chunks is None else (b"".join(chunks), _content_type(handle))
@@ -275,7 +275,7 @@ def _last_peer(options: HttpOptions, handle: Any) -> str:
     try:
         return peer_of(_effective_url(handle))
     except ValueError:
-        return options.peer
+        return peer_of(options.url)
 
 
 KIND = ProberKind(

@@ -30,6 +30,8 @@ class Reading:
     runs_waiting: int
     effects_waiting: int
     decisions_journaled: int
+    rollups_waiting: int
+    rollup_samples_dropped: int
     outbox: Sequence[OutboxDepth]
     backends: Iterable[str]
 
@@ -207,6 +209,18 @@ def _engine(reading: Reading, watch: Watch) -> Iterator[str]:
         "gauge",
         "Decisions that wait in the journal for the database: changes that belong together are one",
         [("", reading.decisions_journaled)],
+    )
+    yield _family(
+        "watchkeeper_rollups_waiting",
+        "gauge",
+        "Pieces of rollups that wait for the database",
+        [("", reading.rollups_waiting)],
+    )
+    yield _family(
+        "watchkeeper_rollup_samples_dropped_total",
+        "counter",
+        "Samples that are in no rollup, because the database was away for too long",
+        [("", reading.rollup_samples_dropped)],
     )
     yield from _outbox(reading)
 

@@ -105,6 +105,19 @@ class _Connection(H11Protocol):
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._asked_to_exit = asyncio.Event()
+
+    def exit(self) -> None:
+        self.should_exit = True
+        self._asked_to_exit.set()
+
+    async def main_loop(self) -> None:
+        """Waits for the end. uvicorn's own looks ten times a second whether it has come."""
+        await self.on_tick(0)
+        await self._asked_to_exit.wait()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the daemon's."""
@@ -128,6 +141,7 @@ class WebServer:
             http=_Connection,
             ws="none",
             server_header=False,
+            date_header=False,
             limit_concurrency=MAX_CONNECTIONS + 1,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=2,
@@ -141,7 +155,7 @@ class WebServer:
 
     async def end(self) -> None:
         """Finishes the requests under way, for two seconds at most."""
-        self._server.should_exit = True
+        self._server.exit()
         if self._task is not None:
             await self._task
         self._socket.close()

@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows every room. Puts the daemon together, starts and ends it."""
+"""The daemon: everything that runs, put together, started, reloaded and ended."""
 
 import asyncio
 import os
@@ -6,18 +6,17 @@ import random
 import signal
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import structlog
 from prometheus_client import generate_latest
 
-from watchkeeper import __version__, itsm, probers
-from watchkeeper.config.load import Backend, Catalogue, Config, load
+from watchkeeper import __version__, probers
+from watchkeeper.app.parts import journal_path, load_config, make_backend, now_ms, open_database
+from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
 from watchkeeper.domain.watch import Watch, reusing
@@ -35,12 +34,9 @@ from watchkeeper.engine.rollups import Rollups
 from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
-from watchkeeper.itsm.base import Surroundings, TicketBackend
 from watchkeeper.probers.base import Prober
-from watchkeeper.schema.fields import Secret
 from watchkeeper.store import lock, migrate, outbox
 from watchkeeper.store.database import Database, StoreError
-from watchkeeper.store.desk import StoredDesk
 from watchkeeper.store.journal import Journal
 from watchkeeper.store.record import Run, begin_run, record, remember
 from watchkeeper.store.replay import replay
@@ -54,44 +50,6 @@ END_S = 8.0  # how long a stop may take: less than service managers wait before 
 _INDISPENSABLE = {"recorder", "pulse"}  # threads
 
 _log = structlog.get_logger("daemon")
-
-
-def now_ms() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1_000_000
-
-
-def catalogue() -> Catalogue:
-    """The prober and backend types that there are."""
-    return Catalogue(probers.names(), probers.find, itsm.names(), itsm.find)
-
-
-def load_config(path: Path) -> Config:
-    """The configuration.
-
-    Raises:
-        ConfigError: with everything that is wrong with it.
-    """
-    return load(path, catalogue())
-
-
-def open_database(config: Config) -> Database:
-    """The database of a configuration; not yet migrated, nor even asked.
-
-    Raises:
-        StoreError: it can not be used.
-        SecretUnavailable: its URL is a secret that is not there.
-    """
-    return Database(config.state.reveal() if isinstance(config.state, Secret) else config.state)
-
-
-def journal_path(config: Config, database: Database) -> Path:
-    """Where decisions wait that the database does not take: beside its file, or where the daemon may write."""
-    if database.file is not None:
-        return Path(f"{database.file.resolve()}.journal")
-    state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    folder = Path(state_directory) if state_directory else config.path.resolve().parent
-    return folder / f"{config.path.name}.journal"
 
 
 async def run_daemon(config: Config, began_s: float) -> bool:
@@ -245,6 +203,8 @@ class Daemon:
             runs_waiting=self._runner.waiting,
             effects_waiting=self._recorder.waiting,
             decisions_journaled=self._recorder.journaled,
+            rollups_waiting=self._rollups.waiting,
+            rollup_samples_dropped=self._rollups.dropped,
             outbox=self._pulse.depths,
             backends=self._deliveries,
         )
@@ -311,7 +271,7 @@ class Daemon:
         return prober
 
     def _delivery(self, name: str, backend: Backend) -> Delivery:
-        made = _backend(backend, self._database)
+        made = make_backend(backend, self._database)
         return Delivery(name, made, self._database, now_ms, random.random, self._figures)
 
     def _on_hangup(self) -> None:
@@ -389,25 +349,3 @@ def _needs_restart(before: Config, after: Config) -> Sequence[str]:
         )
         if old != new
     ]
-
-
-async def run_probe(probe: Probe) -> Sample:
-    """Performs a probe once."""
-    prober = probers.find(probe.prober).make(now_ms)
-    try:
-        return await prober.run(probe)
-    finally:
-        await prober.close()
-
-
-def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
-    """What each backend's self-test finds, in words."""
-    return {
-        name: [finding.message for finding in _backend(backend, database).check()]
-        for name, backend in config.backends.items()
-    }
-
-
-def _backend(backend: Backend, database: Database) -> TicketBackend:
-    surroundings = Surroundings(now_ms, StoredDesk(database))
-    return itsm.find(backend.type).make(backend.name, backend.options, surroundings)

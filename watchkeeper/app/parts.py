@@ -1,0 +1,74 @@
+"""The parts of a configuration: what commands and the daemon make of it."""
+
+import os
+import time
+from pathlib import Path
+
+from watchkeeper import itsm, probers
+from watchkeeper.config.load import Backend, Catalogue, Config, load
+from watchkeeper.domain.probe import Probe, Sample
+from watchkeeper.itsm.base import Surroundings, TicketBackend
+from watchkeeper.schema.fields import Secret
+from watchkeeper.store.database import Database
+from watchkeeper.store.desk import StoredDesk
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def catalogue() -> Catalogue:
+    """The prober and backend types that there are."""
+    return Catalogue(probers.names(), probers.find, itsm.names(), itsm.find)
+
+
+def load_config(path: Path) -> Config:
+    """The configuration.
+
+    Raises:
+        ConfigError: with everything that is wrong with it.
+    """
+    return load(path, catalogue())
+
+
+def open_database(config: Config) -> Database:
+    """The database of a configuration; not yet migrated, nor even asked.
+
+    Raises:
+        StoreError: it can not be used.
+        SecretUnavailable: its URL is a secret that is not there.
+    """
+    return Database(config.state.reveal() if isinstance(config.state, Secret) else config.state)
+
+
+def journal_path(config: Config, database: Database) -> Path:
+    """Where decisions wait that the database does not take: beside its file, or where the daemon may write."""
+    if database.file is not None:
+        return Path(f"{database.file.resolve()}.journal")
+    state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    folder = Path(state_directory) if state_directory else config.path.resolve().parent
+    return folder / f"{config.path.name}.journal"
+
+
+async def run_probe(probe: Probe) -> Sample:
+    """Performs a probe once."""
+    prober = probers.find(probe.prober).make(now_ms)
+    try:
+        return await prober.run(probe)
+    finally:
+        await prober.close()
+
+
+def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
+    """What each backend's self-test finds, in words."""
+    return {
+        name: [finding.message for finding in make_backend(backend, database).check()]
+        for name, backend in config.backends.items()
+    }
+
+
+def make_backend(backend: Backend, database: Database) -> TicketBackend:
+    """A ticket backend as it is configured."""
+    surroundings = Surroundings(now_ms, StoredDesk(database))
+    return itsm.find(backend.type).make(backend.name, backend.options, surroundings)
