@@ -14,6 +14,8 @@ from watchkeeper.app.parts import load_config, open_database
 from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.probe import Sample, Status
 from watchkeeper.domain.watch import Watch
+from watchkeeper.engine.retention import Retention
+from watchkeeper.engine.rollups import Rollups
 from watchkeeper.store import migrate
 from watchkeeper.store.record import begin_run, record
 
@@ -35,6 +37,8 @@ class Simulation:
         self._every_ms = load.every_s * 1000
         self._ids = [probe_id(number) for number in range(len(load.urls))]
         self._now_ms = _BEGIN_MS
+        self._rollups = Rollups(lambda: self._now_ms, self.database)
+        self._retention = Retention(lambda: self._now_ms, self.database, config.retention)
         self._random = random.Random(1)
 
     def run(self, hours: int) -> None:
@@ -47,6 +51,10 @@ class Simulation:
                 effects += self._samples()
             if effects:
                 record(self.database, effects)
+            while self._rollups.step():
+                pass
+            while self._retention.step():
+                pass
 
     def bytes(self) -> int:
         """What the database takes on the disk, free pages excluded, the write-ahead log included once."""
@@ -72,5 +80,7 @@ class Simulation:
                 "size_bytes": 48.0,
                 "status_code": 200.0,
             }
-            effects += observe(Sample(name, self._now_ms, Status.UP, seconds, values, {}, "200 OK"))
+            sample = Sample(name, self._now_ms, Status.UP, seconds, values, {}, "200 OK")
+            effects += observe(sample)
+            self._rollups.add(sample)
         return effects

@@ -8,7 +8,8 @@ import pytest
 
 from tests.config.folder import DUMP, VOLUME
 from tests.config.scope import NOW_MS, sample, scope
-from watchkeeper.config.expression import Compiler, ExpressionError
+from watchkeeper.config.celmistakes import ExpressionError
+from watchkeeper.config.expression import Compiler
 from watchkeeper.config.vocabulary import FUNCTIONS
 from watchkeeper.domain.probe import Sample, Status
 from watchkeeper.domain.rule import Scope

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 
 from tests.config.folder import CATALOGUE, DAEMON, PROBES, RULES, VOLUME, Folder
 from tests.config.scope import sample, scope
+from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.document import Document
-from watchkeeper.config.expression import CompiledCondition, Compiler, ExpressionError
+from watchkeeper.config.expression import CompiledCondition, Compiler
 from watchkeeper.config.jsonschema import schemas
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.config.template import MAX_RENDERED, CompiledTemplate, TemplateError, compile_template

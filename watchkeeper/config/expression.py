@@ -7,12 +7,20 @@ write `values.used_percent > 90`: a whole-number literal next to one of them is 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any, Final
 
 from cel_expr_python import cel
 
-from watchkeeper.config.celnumbers import NO_OVERLOAD, promote
+from watchkeeper.config.celmistakes import (
+    WORDS,
+    Explainer,
+    ExpressionError,
+    Mistake,
+    asks_for_unknown,
+    general_mistake,
+    plain_error,
+)
+from watchkeeper.config.celnumbers import promote
 from watchkeeper.config.celtokens import Call, Tokens
 from watchkeeper.config.problems import listing, suggest
 from watchkeeper.config.vocabulary import (
@@ -31,7 +39,6 @@ from watchkeeper.domain.window import DURATION, Unanswerable
 MAX_LENGTH: Final = 4000
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERROR|\Z| \[[A-Z_]+\]\Z)", re.DOTALL)
-_UNDECLARED = re.compile(r"undeclared reference to '(.+?)'")
 _TYPES: Final = {
     Kind.TEXT: cel.Type.STRING,
     Kind.NUMBER: cel.Type.DOUBLE,
@@ -39,34 +46,9 @@ _TYPES: Final = {
     Kind.TIME: cel.Type.TIMESTAMP,
     Kind.LABELS: cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
 }
-_WORDS: Final = {
-    "double": "number",
-    "int": "whole number",
-    "uint": "whole number",
-    "string": "text",
-    "bool": "true/false",
-    "google.protobuf.Timestamp": "time",
-    "google.protobuf.Duration": "duration",
-}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OF_STATUS: Final = frozenset(("status", "up"))
 _HAS = "p"  # stands for `has(values.x)`, written `p("values.x")`
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong with an expression, at which character of it."""
-
-    offset: int
-    message: str
-
-
-class ExpressionError(Exception):
-    """An expression that can not be compiled."""
-
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        self.mistakes = mistakes
-        super().__init__("; ".join(mistake.message for mistake in mistakes))
 
 
 @dataclass(slots=True)
@@ -101,10 +83,10 @@ class CompiledCondition:
         try:
             answer = self._expression.eval(data=data).value()
         except RuntimeError as error:  # such as a budget of iterations that is exceeded
-            raise Unanswerable(_plain_error(str(error))) from None
+            raise Unanswerable(plain_error(str(error))) from None
         if answer is True or answer is False:
             return bool(answer)
-        raise Unanswerable(_plain_error(str(answer)))
+        raise Unanswerable(plain_error(str(answer)))
 
 
 class Compiler:
@@ -117,6 +99,7 @@ class Compiler:
     def __init__(self, prober: ProberKind) -> None:
         self._prober = prober
         self._names = names_for(prober)
+        self._explainer = Explainer(prober.name, self._names)
         self._current: list[Scope | None] = [None]
         variables = {name: _TYPES[entry.kind] for name, entry in self._names.items()}
         declarations = [self._declare(name, function) for name, function in FUNCTIONS.items()]
@@ -136,12 +119,12 @@ class Compiler:
         tokens = Tokens(text)
         spans, mistakes = self._check_calls(tokens)
         mistakes += self._replace_has(tokens)
-        mistakes += _asks_for_unknown(tokens)
+        mistakes += asks_for_unknown(tokens)
         if mistakes:
             raise ExpressionError(mistakes)
         expression = self._compile_with_doubles(tokens)
         if (result := expression.return_type()) not in (cel.Type.BOOL, cel.Type.DYN):
-            found = _WORDS.get(str(result.name()).lower(), str(result.name()).lower())
+            found = WORDS.get(str(result.name()).lower(), str(result.name()).lower())
             message = f"must be true or false, but is a {found}: compare it with something"
             raise ExpressionError([Mistake(0, message)])
         used = [(name, entry.get) for name, entry in self._names.items() if _mentions(tokens, name)]
@@ -184,7 +167,7 @@ class Compiler:
             function = FUNCTIONS.get(call.name.text)
             if function is None:
                 if call.name.text == _HAS:
-                    mistakes.append(Mistake(call.name.at, self._explain_undeclared(_HAS)))
+                    mistakes.append(Mistake(call.name.at, self._explainer.undeclared(_HAS)))
                 continue
             wrong = list(self._check_call(tokens, call, function))
             mistakes += wrong
@@ -238,7 +221,7 @@ class Compiler:
             if texts[:2] == ["has", "("] and texts[2] in ("values", "facts") and texts[3] + texts[5] == ".)":
                 name = f"{texts[2]}.{texts[4]}"
                 if name not in self._names:
-                    yield Mistake(items[six[4]].at, self._explain_undeclared(name))
+                    yield Mistake(items[six[4]].at, self._explainer.undeclared(name))
                 for index, kind, text in zip(
                     six,
                     ("name", "operator", "string", "space", "space"),
@@ -255,48 +238,8 @@ class Compiler:
             except RuntimeError as error:
                 found = [one for one in _ERROR.findall(str(error)) if "*error*" not in one[2]]
                 if not any([promote(tokens, *one) for one in found]):  # noqa: C419  # all of them, at once
-                    mistakes = [self._explain(tokens, *one) for one in found]
-                    raise ExpressionError(mistakes or [_general_mistake(str(error))]) from None
-
-    def _explain(self, tokens: Tokens, line: str, column: str, said: str) -> Mistake:
-        index = tokens.index_at(int(line), int(column))
-        if index is None:
-            end = tokens.items[-1].at + len(tokens.items[-1].text) if tokens.items else 0
-            at = end if int(line) > 0 else 0
-        else:
-            if tokens.items[index].text == "." and index + 1 < len(tokens.items):
-                index += 1
-            elif tokens.items[index].text == "(" and index and tokens.items[index - 1].kind == "name":
-                index -= 1
-            at = tokens.items[index].at
-        if undeclared := _UNDECLARED.search(said):
-            return Mistake(at, self._explain_undeclared(undeclared[1]))
-        if overload := NO_OVERLOAD.search(said):
-            operator = overload[1].strip("_@").replace("?_:", "? :")
-            kinds = " and ".join(_WORDS.get(kind, kind) for kind in overload[2].split(", "))
-            mixed = {"double", "int"} == set(overload[2].split(", "))
-            hint = ": write double(…) around the whole number" if mixed else ""
-            return Mistake(at, f"{operator!r} can not be applied to {kinds}{hint}")
-        if "recursion" in said:
-            return _general_mistake(said)
-        if said.startswith("Syntax error"):
-            said = re.sub(r" expecting \{.*\}$", "", said.split("\n", maxsplit=1)[0]).replace("Syntax error: ", "")
-            return Mistake(at, f"is not valid: {said.replace('<EOF>', 'end of the expression')}")
-        return Mistake(at, f"is not valid: {said.splitlines()[0]}")
-
-    def _explain_undeclared(self, name: str) -> str:
-        group, dot, rest = name.partition(".")
-        if not dot and name in ("values", "facts", "probe", "service"):
-            return f"name what you ask of {name}: {listing(n for n in self._names if n.startswith(name + '.'))}"
-        if dot and group in ("values", "facts"):
-            known = [n.partition(".")[2] for n in self._names if n.startswith(group + ".")]
-            has = f"it has {listing(known)}" if known else "it has none"
-            what = group.rstrip("s")
-            return f"the {self._prober.name} prober produces no {what} {rest!r}{suggest(rest, known)}: {has}"
-        if (function := FUNCTIONS.get(name)) is not None:
-            return f"{name} is a function: {function.signature(name)}"
-        known = [*self._names, *FUNCTIONS]
-        return f"there is no {name!r} here{suggest(name, known)}: there is {listing(known, 40)}"
+                    mistakes = [self._explainer.explain(tokens, *one) for one in found]
+                    raise ExpressionError(mistakes or [general_mistake(str(error))]) from None
 
 
 def _declaration(name: str, result: Any, overloads: list[list[Any]], call: Callable[..., Any]) -> Any:
@@ -333,36 +276,6 @@ def _mentions(tokens: Tokens, name: str) -> bool:
     return any(solid[at : at + len(wanted)] == wanted for at in range(len(solid)))
 
 
-def _asks_for_unknown(tokens: Tokens) -> Iterator[Mistake]:
-    """Where the status is compared with what a rule never sees."""
-    solid = [token for token in tokens.items if token.kind != "space"]
-    message = 'can not be: a sample that is unknown is not judged, so that a rule sees "up" or "down" only'
-    for at, token in enumerate(solid):
-        if token.text != "status" or (at and solid[at - 1].text == "."):
-            continue
-        compared = solid[at - 2 : at - 1] if at >= 2 and solid[at - 1].text in ("==", "!=") else []
-        operator = solid[at + 1].text if at + 1 < len(solid) else ""
-        if operator in ("==", "!="):
-            compared += solid[at + 2 : at + 3]
-        elif operator == "in":
-            compared += takewhile(lambda one: one.text != "]", solid[at + 2 :])
-        yield from (Mistake(one.at, message) for one in compared if one.literal() == Status.UNKNOWN)
-
-
-def _general_mistake(said: str) -> Mistake:
-    if "recursion" in said:
-        return Mistake(0, "is nested too deeply")
-    return Mistake(0, f"is not valid: {said.splitlines()[0]}")
-
-
 def _encodable(text: str) -> str:
     """Text of a target's may hold half surrogates (file names do), which CEL can not take."""
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _plain_error(said: str) -> str:
-    """CEL's run-time error in plain words."""
-    text = said.strip("'\"")
-    if missing := re.search(r'No value with name "(.+?)" found', text):
-        return f"the sample has no {missing[1]}"
-    return re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", text)

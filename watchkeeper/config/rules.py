@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.document import Document, Path_
-from watchkeeper.config.expression import CompiledCondition, Compiler, ExpressionError
+from watchkeeper.config.expression import CompiledCondition, Compiler
 from watchkeeper.config.models import RuleFile, RuleModel
 from watchkeeper.config.probes import FindProber
 from watchkeeper.config.problems import Problem, listing, suggest

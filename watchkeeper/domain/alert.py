@@ -77,6 +77,11 @@ def observe(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> tuple[Ale
     return tuple(after for before, after in ((alert, expired), (expired, heard)) if after is not before)
 
 
+def is_steady(alert: Alert) -> bool:
+    """Whether it fires, and no clock runs or stands that would change that."""
+    return alert.state is AlertState.FIRING and alert.clear_since_ms is None and alert.stalled_since_ms is None
+
+
 def clear(alert: Alert, at_ms: int) -> Alert:
     """The alert without trouble: its condition is over, or its rule or probe is gone."""
     return Alert(alert.ref, AlertState.INACTIVE, since_ms=at_ms)
@@ -107,8 +112,7 @@ def _hear(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
 
 def _hear_trouble(alert: Alert, hold: Hold, at_ms: int) -> Alert:
     if alert.state is AlertState.FIRING:
-        steady = alert.clear_since_ms is None and alert.stalled_since_ms is None
-        return alert if steady else replace(alert, clear_since_ms=None, stalled_since_ms=None, paused_ms=0)
+        return alert if is_steady(alert) else replace(alert, clear_since_ms=None, stalled_since_ms=None, paused_ms=0)
     if alert.state is AlertState.INACTIVE:
         alert = Alert(alert.ref, AlertState.PENDING, since_ms=at_ms, active_since_ms=at_ms)
     else:

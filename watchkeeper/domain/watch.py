@@ -199,6 +199,8 @@ class Watch:
             alert = binding.alert
             if verdict is Verdict.OVER and alert.state is AlertState.INACTIVE:
                 continue  # nothing was wrong and nothing is: nearly always
+            if verdict is Verdict.HOLDS and alerts.is_steady(alert) and unheard_since is None:
+                continue  # it is as wrong as it was
             if verdict is Verdict.UNKNOWN:
                 self.unanswered_total += 1
             if unheard_since is not None:

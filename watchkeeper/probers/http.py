@@ -110,7 +110,7 @@ class HttpProber:
                 raise Stopping
             transfers = self._transfers = Transfers(asyncio.get_running_loop())
         options: HttpOptions = probe.options
-        wire_url, _, _, setup = options.prepared
+        wire_url, by_name, _, setup = options.prepared
         handle = transfers.take(setup)
         clean = False
         try:
@@ -118,13 +118,12 @@ class HttpProber:
             handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             watch = _watch_redirects(handle, options, headers)
             chunks = _keep_body(handle) if options.expect.needs_body else None
-            if (doubted := probe.id in self._doubted) is True:
+            if doubted := probe.id in self._doubted:
+                self._doubted.discard(probe.id)
                 handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
             outcome = await transfers.perform(handle)
-            if outcome.code in _ADDRESS_ERRORS:
+            if by_name and outcome.code in _ADDRESS_ERRORS:
                 self._doubted.add(probe.id)
-            elif doubted:
-                self._doubted.discard(probe.id)
             total_s = handle.getinfo(pycurl.TOTAL_TIME)
             finding = _found(probe, handle, outcome, total_s, chunks, watch)
             clean = headers is None and chunks is None and not doubted
