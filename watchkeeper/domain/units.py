@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 _MS_PER_UNIT: Final = {
@@ -42,6 +43,7 @@ def parse_duration_ms(text: str) -> int:
     return total
 
 
+@lru_cache(maxsize=4096)  # the same few intervals and timeouts again and again
 def format_duration_ms(duration_ms: float) -> str:
     """The two largest units of a duration: 93_784_000 is `1d2h`."""
     rest = round(duration_ms)

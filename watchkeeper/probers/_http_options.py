@@ -147,6 +147,7 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
+@lru_cache(maxsize=16_384)
 def peer_of(url: str) -> str:
     """`host:port` of a URL, and nothing else of it: paths and queries may hold secrets."""
     _, host, port = origin(url)
