@@ -17,7 +17,7 @@ from watchkeeper.domain.watch import Watch
 from watchkeeper.engine.retention import Retention
 from watchkeeper.engine.rollups import Rollups
 from watchkeeper.store import migrate
-from watchkeeper.store.record import begin_run, record
+from watchkeeper.store.record import begin_run, note_alive, record
 
 _BEGIN_MS: Final = 1_800_000_000_000
 _MINUTE_MS: Final = 60_000
@@ -31,7 +31,7 @@ class Simulation:
         self.database = open_database(config)
         migrate.upgrade(self.database)
         probes = [(probe.id, probe.service) for probe in config.plan.probes.values()]
-        begin_run(self.database, _BEGIN_MS, "bench", probes)
+        self._run = begin_run(self.database, _BEGIN_MS, "bench", probes)
         self._watch = Watch(config.plan)
         record(self.database, self._watch.revise(config.plan, _BEGIN_MS))
         self._every_ms = load.every_s * 1000
@@ -55,6 +55,7 @@ class Simulation:
                 pass
             while self._retention.step():
                 pass
+        note_alive(self.database, self._run, self._now_ms)
 
     def bytes(self) -> int:
         """What the database takes on the disk, free pages excluded, the write-ahead log included once."""

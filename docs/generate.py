@@ -12,8 +12,9 @@ import click
 from watchkeeper import itsm, probers
 from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main
-from watchkeeper.config import models
+from watchkeeper.config import models, rulemodels, ruletestmodels
 from watchkeeper.config.jsonschema import schemas
+from watchkeeper.config.series import MAX_SAMPLES, NOTATION
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
@@ -37,6 +38,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/configuration.md", _configuration()
     yield "reference/probes.md", _probes()
     yield "reference/rules.md", _rules()
+    yield "reference/rule-tests.md", _rule_tests()
     for kind in map(probers.find, probers.names()):
         yield f"reference/probers/{kind.name}.md", _prober(kind)
     yield "reference/command-line.md", _command_line()
@@ -117,9 +119,9 @@ def _rules() -> str:
         [
             "# Rule files\n\n" + _NOTE,
             "A file has `groups`, each with a `name` and `rules`.\n\n## A rule\n\n",
-            _table(models.RuleModel),
-            "\n### match\n\n" + _table(models.MatchModel),
-            "\n### incident\n\n" + _table(models.IncidentModel),
+            _table(rulemodels.RuleModel),
+            "\n### match\n\n" + _table(rulemodels.MatchModel),
+            "\n### incident\n\n" + _table(rulemodels.IncidentModel),
             (
                 "\n## Names\n\n`when` is written in CEL, the Common Expression Language; `title` is a Jinja2 template. "
                 "Both know these names, and `values.NAME` and `facts.NAME` for what the prober produces. A name that "
@@ -136,6 +138,56 @@ def _rules() -> str:
                 "\nTemplates also have the filters `duration` (of seconds), `size` (of bytes), `round`, `default`, `upper`, "
                 "`lower`, `truncate` and a few more of Jinja2's own.\n"
             ),
+        ]
+    )
+
+
+def _rule_tests() -> str:
+    lists = (
+        ("alerts", "alerts that are pending or firing", ruletestmodels.AlertModel, ()),
+        ("incidents", "incidents that are open", ruletestmodels.IncidentModel, ()),
+        (
+            "resolved",
+            "incidents that were open and are over. Beside what open ones have",
+            ruletestmodels.ResolvedModel,
+            ruletestmodels.IncidentModel.model_fields,
+        ),
+        ("tickets", "tickets that were asked for so far, one for each incident", ruletestmodels.TicketModel, ()),
+    )
+    return "".join(
+        [
+            "# Rule test files\n\n" + _NOTE,
+            (
+                "`watchkeeper rules test FILE…` runs the tests of these files. A test is run by the code that the daemon "
+                "runs, under a clock that is moved by hand. How to write one: "
+                "[test your rules](../how-to/test-rules.md).\n\n## The file\n\n"
+            ),
+            _table(ruletestmodels.RuleTestFile),
+            (
+                "\n`rule_files` or `config` is required. Beside `config` there are no `services` and no `probes`, and "
+                "`rule_files` stand for those that it names.\n\n### probes\n\n"
+            ),
+            _table(ruletestmodels.RuleTestProbe),
+            "\n## A test\n\n" + _table(ruletestmodels.RuleTestModel),
+            (
+                "\n## Series\n\nUnder a probe's id stand the statuses of its runs, or a mapping with any of `status`, "
+                "`duration` (seconds), `message`, `values.NAME` and `facts.NAME`, as its prober's page lists them. The "
+                "first run is at the start, each further one an interval later.\n\n"
+            ),
+            _markdown_table(("written", "means"), NOTATION),
+            (
+                "\n- A status is `up`, `down`, `unknown`, or `missed`: a run that did not take place when it was due. "
+                "Without `status`, runs are up.\n"
+                "- A time among the facts is `-26h`, before the sample's own time, or `2020-01-01T06:00Z`.\n"
+                "- `message` and facts that are texts: a text for all runs, or a list with one for each, `_` for none.\n"
+                "- All series of a probe have the same length, or one value, which is that of every run.\n"
+                f"- A test has at most {MAX_SAMPLES:,} samples and lasts ten years at most.\n\n"
+                "## Expectations\n\nAn expectation is looked at when everything of its time has happened. A mapping "
+                "states what it cares about; a list lists all there is, in any order. A list that is left out is not "
+                "looked at; `[]` says that there is none. Instead of a whole text, `{contains: TEXT}` states what is in "
+                "it.\n"
+            ),
+            *(f"\n### {name}\n\nThe {what}.\n\n{_table(model, known)}" for name, what, model, known in lists),
         ]
     )
 
@@ -239,8 +291,8 @@ def _written(entry: Any, schema: dict[str, Any]) -> str:
 def _type(entry: dict[str, Any], schema: dict[str, Any]) -> str:
     if "$ref" in entry:
         return _type(schema.get("$defs", {}).get(entry["$ref"].rpartition("/")[2], {}), schema)
-    if "anyOf" in entry:
-        kinds = dict.fromkeys(_type(one, schema) for one in entry["anyOf"] if one.get("type") != "null")
+    if branches := entry.get("anyOf") or entry.get("oneOf"):
+        kinds = dict.fromkeys(_type(one, schema) for one in branches if one.get("type") != "null")
         return " or ".join(kinds)
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from bench.cases import comparison, detection, failing, scrape, startup, store, sustained, ten_thousand
+from bench.cases import backtest, comparison, detection, failing, scrape, startup, store, sustained, ten_thousand
 from bench.report import Result
 from bench.stage import Stage
 
@@ -17,6 +17,7 @@ ALL: Mapping[str, Case] = {
     "scrape": scrape.run,
     "failing": failing.run,
     "store": store.run,
+    "backtest": backtest.run,
     "detection": detection.run,
     "startup": startup.run,
 }

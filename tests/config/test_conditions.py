@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +10,6 @@ from tests.config.folder import DUMP, VOLUME
 from tests.config.scope import NOW_MS, sample, scope
 from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.expression import Compiler
-from watchkeeper.config.vocabulary import FUNCTIONS
 from watchkeeper.domain.probe import Sample, Status
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.window import Unanswerable
@@ -18,14 +17,6 @@ from watchkeeper.domain.window import Unanswerable
 VOLUMES = Compiler(VOLUME)
 DUMPS = Compiler(DUMP)
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
-
-
-def growing(per_minute: float, minutes: int) -> list[Sample]:
-    """One sample a minute until now, ending at 90 percent."""
-    return [
-        sample(values={"used_percent": 90 - per_minute * back}, at_ms=NOW_MS - back * 60_000, duration_s=float(back))
-        for back in range(minutes, 0, -1)
-    ]
 
 
 def answer(when: str, earlier: list[Sample], **values: float) -> bool:
@@ -61,47 +52,6 @@ def test_a_condition_holds(when: str) -> None:
     assert answer(when, [], used_percent=95) is True
 
 
-@pytest.mark.parametrize(
-    ("when", "expected"),
-    [
-        ('avg("used_percent", "4m") == 88.5', True),
-        ('min("used_percent", "4m") == 87', True),
-        ('max("used_percent", "1h") == 90', True),
-        ('sum("used_percent", "2m") == 179', True),
-        ('count("used_percent", "5m") == 5', True),
-        ('quantile(0.5, "used_percent", "3m") == 89', True),
-        ('quantile(1, "duration", "3m") > 1', True),
-        ('predict("used_percent", "10m", "1h") > 99.9', True),
-        ('predict("used_percent", "10m", "1h") > 100.1', False),
-        ('time_to("used_percent", 100, "1h") < 601', True),
-        ('time_to("used_percent", 100, "1h") > 599', True),
-        ('rate("used_percent", "5m") * 60 > 0.99', True),
-        ('down_ratio("5m") == 0', True),
-    ],
-)
-def test_functions_look_back_over_the_recent_samples(when: str, expected: bool) -> None:
-    assert answer(when, growing(1, 30), used_percent=90) is expected
-
-
-def test_each_function_is_tried_above() -> None:
-    assert {*FUNCTIONS} - {"age"} == {"avg", "min", "max", "sum", "count", "quantile", "predict", "time_to",
-     "rate", "down_ratio"}  # fmt: skip
-
-
-def test_the_share_of_failures_leaves_out_what_could_not_be_told() -> None:
-    condition = VOLUMES.compile('down_ratio("1h") == 0.5')
-    states = [Status.DOWN, Status.UNKNOWN, Status.DOWN, Status.UNKNOWN, Status.UP]
-    earlier = [sample(state, at_ms=NOW_MS - 1000 + number) for number, state in enumerate(states)]
-    assert condition(scope(sample(), condition.spans_ms, earlier))
-
-
-def test_age_counts_from_a_facts_time() -> None:
-    day_old = scope(sample(facts={"last_backup": NOW - timedelta(hours=25)}))
-    assert DUMPS.compile('age("last_backup") > 24 * 3600').__call__(day_old)
-    assert not DUMPS.compile('age("last_backup") > 26 * 3600').__call__(day_old)
-    assert DUMPS.compile("now - facts.last_backup > duration('24h')").__call__(day_old)
-
-
 def test_a_condition_says_which_series_it_asks_for_and_how_far_back() -> None:
     when = 'avg("used_percent", "5m") > 1 && max("used_percent", "1h") > 1 || down_ratio("2m") > 0 && up'
     assert VOLUMES.compile(when).spans_ms == {"used_percent": 3_600_000, "up": 120_000}
@@ -115,22 +65,22 @@ def test_a_condition_says_which_series_it_asks_for_and_how_far_back() -> None:
         ('avg("used_percent", "5m") > 90', "0 samples of 'used_percent' in the last 5m, 1 needed"),
         ('rate("used_percent", "5m") > 90', "0 samples of 'used_percent' in the last 5m, 2 needed"),
         ('quantile(2, "duration", "5m") > 90', "a quantile is between 0 and 1, not 2"),
-        ("labels.zone == 'eu'", 'Key not found in map : "zone'),
-        ("1 / 0 == 1", "divide by zero"),
-        ("status.matches('(')", "invalid regular expression"),
-        ("9223372036854775807 + 1 > 1", "integer overflow"),
+        ("labels.zone == 'eu'", "there is no label or entry 'zone'"),
+        ("1 / 0 == 1", "a division by zero"),
+        ("1 % 0 == 1", "a division by zero"),
+        ("9223372036854775807 + 1 > 1", "a whole number becomes too large"),
+        ("int(status) > 1", "cannot convert string to int"),
+        ("now.getHours(status) > 1", "there is no such time zone"),
+        ("duration(status) > duration('1h')", "a duration is written as"),
+        ("timestamp(status) > now", "a time is written as"),
+        ("timestamp('9999-12-31T23:59:59Z') + duration('1h') > now", "timestamp overflow"),
+        ("[1, 2][5] == 1", "Index error"),
     ],
 )
 def test_what_can_not_be_told_is_no_answer_and_says_why(when: str, why: str) -> None:
-    with pytest.raises(Unanswerable, match="^" + why.replace("(", r"\(")[:30]):
+    with pytest.raises(Unanswerable) as caught:
         answer(when, [])
-
-
-def test_a_condition_without_end_is_given_up() -> None:
-    numbers = str([1] * 400)
-    when = f"{numbers}.all(a, {numbers}.all(b, {numbers}.all(c, c > 0)))"
-    with pytest.raises(Unanswerable, match="budget"):
-        answer(when, [])
+    assert str(caught.value).startswith(why)
 
 
 @pytest.mark.parametrize("value", [1, True, math.nan, math.inf, -math.inf])

@@ -176,6 +176,23 @@ def test_keys_are_explained_by_what_stands_under_them_in_the_models() -> None:
     assert dict(described(SCHEMAS["watchkeeper"]))[".services"] == "The service catalogue."
 
 
+def test_every_key_of_a_rule_is_explained() -> None:
+    definitions = SCHEMAS["rules"]["$defs"]
+    keys = dict(described(definitions["rule"]))
+    for name in ("MatchModel", "FailuresModel", "NoDataModel", "FlappingModel", "EscalationModel", "IncidentModel"):
+        keys |= dict(described(definitions[f"rule.{name}"], name))
+    assert [name for name, explained in keys.items() if not explained] == []
+
+
+def test_a_key_that_takes_several_shapes_explains_each() -> None:
+    for name in ("for", "no_data", "flapping"):
+        key = SCHEMAS["rules"]["$defs"]["rule"]["properties"][name]
+        for shape in key["oneOf"]:
+            one = SCHEMAS["rules"]["$defs"][shape["$ref"].removeprefix("#/$defs/")] if "$ref" in shape else shape
+            assert one["description"]
+        assert isinstance(key.get("default", ""), str), "an editor writes what it stands for, not what it is read as"
+
+
 def test_everything_that_is_installed_has_a_schema_that_is_one() -> None:
     every = Catalogue(probers.names(), probers.find, itsm.names(), itsm.find)
     for schema in schemas(every).values():

@@ -1,10 +1,11 @@
 """A ticket system in memory, as strict as a backend may be and no stricter."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
+from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
-from watchkeeper.itsm.base import Finding, Outcome, Rejected
+from watchkeeper.itsm.base import Call, Finding, Outcome, Rejected
 
 
 @dataclass
@@ -49,12 +50,23 @@ class MemoryBackend:
         self._ask("fetch", done=False)
         return [self.tickets[ref] for ref in refs if ref in self.tickets]
 
+    def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
+        return [Call("put", "memory:", asdict(command))]
+
     def check(self) -> Sequence[Finding]:
         return self.findings
 
     def notes(self, ref: str) -> list[str]:
         """What a person reads under a ticket, the oldest first."""
         return [change.note for change in self.changes[ref]]
+
+    def levels(self, ref: str) -> tuple[Level, Level]:
+        """Impact and urgency as a person sees them."""
+        draft = self.drafts[ref]
+        impact, urgency = draft.impact, draft.urgency
+        for change in self.changes[ref]:
+            impact, urgency = change.impact or impact, change.urgency or urgency
+        return impact, urgency
 
     def _ask(self, method: str, *, done: bool) -> None:
         if (outcome := self.trouble(method, done)) is not None:

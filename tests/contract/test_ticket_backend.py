@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.contract.memory import MemoryBackend
 from tests.peers import databases
@@ -14,7 +15,7 @@ from watchkeeper import itsm
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketKind, TicketState
 from watchkeeper.itsm.base import Ambiguous, Finding, Rejected, Surroundings, TicketBackend
-from watchkeeper.store import listing
+from watchkeeper.store import listing, tables
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.desk import StoredDesk
 from watchkeeper.store.outbox import settle_delivered
@@ -23,10 +24,11 @@ from watchkeeper.store.record import record
 
 @dataclass
 class Subject:
-    """A backend, and what a person would read under one of its tickets."""
+    """A backend, and what a person would read of one of its tickets."""
 
     backend: TicketBackend
     notes: Callable[[Ticket], list[str]]
+    levels: Callable[[Ticket], tuple[Level, Level]]
 
 
 def local(database: Database, name: str = "desk") -> TicketBackend:
@@ -48,14 +50,22 @@ def notes_in(database: Database, ticket: Ticket) -> list[str]:
     return [note.text for note in shown.notes]
 
 
+def levels_in(database: Database, ticket: Ticket) -> tuple[Level, Level]:
+    with database.read() as connection:
+        row = connection.execute(select(tables.desk_tickets).where(tables.desk_tickets.c.id == int(ticket.ref))).one()
+    return Level(row.impact), Level(row.urgency)
+
+
 @pytest.fixture(params=["memory", *databases.KINDS])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     if request.param == "memory":
         memory = MemoryBackend()
-        yield Subject(memory, lambda ticket: memory.notes(ticket.ref))
+        yield Subject(memory, lambda ticket: memory.notes(ticket.ref), lambda ticket: memory.levels(ticket.ref))
         return
     with databases.migrated(request.param, tmp_path) as database:
-        yield Subject(local(database), lambda ticket: notes_in(database, ticket))
+        yield Subject(
+            local(database), lambda ticket: notes_in(database, ticket), lambda ticket: levels_in(database, ticket)
+        )
 
 
 @pytest.fixture
@@ -114,6 +124,15 @@ def test_a_change_adds_its_note_and_moves_the_state(subject: Subject) -> None:
     assert resolved.ref == created.ref
     assert subject.notes(created) == ["still down", "over"]
     assert list(subject.backend.find("wk-1")) == [resolved]
+
+
+def test_a_change_moves_impact_and_urgency(subject: Subject) -> None:
+    created = subject.backend.create(draft())
+    worse = TicketChange("worse", impact=Level.MEDIUM, urgency=Level.HIGH, key="a")
+    subject.backend.update(created, worse)
+    subject.backend.update(created, TicketChange("noted", key="b"))
+
+    assert subject.levels(created) == (Level.MEDIUM, Level.HIGH)
 
 
 def test_a_change_that_comes_twice_is_made_once(subject: Subject) -> None:

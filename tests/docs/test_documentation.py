@@ -36,9 +36,10 @@ def examples() -> list[Any]:
 def test_an_example_is_what_its_schema_accepts(block: str) -> None:
     data = yaml.safe_load(block)
     known = schemas(catalogue())
-    for kind, key in (("probes", "probes"), ("rules", "groups")):
+    for kind, key in (("ruletests", "tests"), ("probes", "probes"), ("rules", "groups")):
         if isinstance(data, dict) and key in data:
             jsonschema.validate(data, known[kind])
+            break
 
 
 def test_the_files_of_the_how_to_load_as_they_stand(tmp_path: Path) -> None:

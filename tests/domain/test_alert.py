@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict, clear, deadline, expire, observe
+from watchkeeper.domain.flapping import MASK
 from watchkeeper.domain.rule import Hold
 
 REF = AlertRef("down", "home")
@@ -84,12 +85,12 @@ def test_an_alert_remembers_since_when_its_condition_holds() -> None:
     for at_ms, verdict in drawn("xxxxx."):
         for after in observe(alert, hold, verdict, at_ms):
             alert = after
-    assert alert == Alert(REF, AlertState.FIRING, since_ms=40, active_since_ms=10, clear_since_ms=60)
+    assert alert == Alert(REF, AlertState.FIRING, since_ms=40, active_since_ms=10, clear_since_ms=60, recent=0b111110)
 
 
 def test_a_verdict_that_changes_nothing_gives_no_state() -> None:
-    firing = Alert(REF, AlertState.FIRING, 10, 10)
-    pending = Alert(REF, AlertState.PENDING, 10, 10)
+    firing = Alert(REF, AlertState.FIRING, 10, 10, recent=MASK)
+    pending = Alert(REF, AlertState.PENDING, 10, 10, recent=MASK)
     assert observe(Alert(REF), Hold(), Verdict.OVER, 20) == ()
     assert observe(Alert(REF), Hold(), Verdict.UNKNOWN, 20) == ()
     assert observe(firing, Hold(), Verdict.HOLDS, 20) == ()
@@ -179,5 +180,5 @@ def test_it_does_not_matter_how_often_or_late_clocks_are_looked_at(
 
 def test_a_clock_that_is_set_back_does_not_make_an_alert_wait_for_what_it_remembers() -> None:
     pending = Alert(REF, AlertState.PENDING, 3_600_000, 3_600_000)
-    [now] = observe(pending, Hold(30), Verdict.HOLDS, 1_000)
+    *_, now = observe(pending, Hold(30), Verdict.HOLDS, 1_000)
     assert deadline(now, Hold(30)) == 1_030

@@ -160,7 +160,7 @@ def test_a_short_recovery_does_not_end_an_incident_that_is_kept() -> None:
     watch.observe(sample(1000, DOWN))
     assert happenings(watch.observe(sample(2000, UP, message="back"))) == []
     assert watch.next_deadline() == 62_000
-    assert happenings(watch.observe(sample(3000, DOWN))) == []
+    assert happenings(watch.observe(sample(3000, DOWN))) == [("returned", 1, 3000)]
     watch.observe(sample(4000, UP, message="back again"))
     effects = watch.advance(64_000)
     assert happenings(effects) == [("resolved", 1, 64_000)]
@@ -413,7 +413,7 @@ def test_after_a_restart_a_window_has_no_answer_until_its_history_is_there() -> 
     assert [subject.probe.id for subject in again.awaits_history()] == ["home"]
 
     assert happenings(again.observe(sample(5_000, used=1.0))) == [], "one sample of a minute is no answer"
-    again.fill("home", {"used": Points([1_000, 2_000, 3_000], [1.0, 1.0, 1.0])})
+    again.fill("home", {"used": Points([1_000, 2_000, 3_000], [1.0, 1.0, 1.0])}, 4_000)
     assert again.awaits_history() == []
     assert happenings(again.observe(sample(6_000, used=1.0))) == []
     assert count(again.subjects["home"].scope(sample(6_000), 6_000)) == 5
@@ -425,7 +425,7 @@ def test_a_window_whose_history_is_not_stored_goes_on_with_what_comes() -> None:
     one = plan(probe(), rule("two", asks))
     watch = Watch(one, has_history=True)
     watch.revise(one, 0)
-    watch.fill("home", {"used": Points([], [])})
+    watch.fill("home", {"used": Points([], [])}, 4_000)
     watch.observe(sample(1_000, used=1.0))
     assert happenings(watch.observe(sample(2_000, used=1.0))) == [("opened", 1, 2_000)]
 

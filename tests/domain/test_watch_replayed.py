@@ -2,18 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.domain.made import is_full, plan, probe, rule, sample
+from tests.domain.made import When, is_full, plan, probe, rule, sample
 from watchkeeper.domain.alert import Alert, AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged
 from watchkeeper.domain.incident import IncidentState
 from watchkeeper.domain.probe import Sample, Status
-from watchkeeper.domain.rule import Hold
+from watchkeeper.domain.rule import Escalation, Hold, IncidentPolicy, Scope, Severity, Thresholds
 from watchkeeper.domain.ticket import Command, CommandKind
 from watchkeeper.domain.watch import Watch
+from watchkeeper.domain.window import Unanswerable
+
+
+def is_low(scope: Scope) -> bool:
+    if (used := scope.sample.values.get("used")) is None:
+        raise Unanswerable("no used")
+    return used < 60
+
 
 PLAN = plan(
     *(probe(name) for name in "abc"),
@@ -21,6 +30,12 @@ PLAN = plan(
     rule("later", hold=Hold(25, 40)),
     rule("full", is_full, hold=Hold(0, 15), group_by=("rule",)),
     rule("both", is_full, hold=Hold(30, 0), group_by=("service",)),
+    rule("some", is_full, hold=Hold(failures=2, of=3, no_data_ms=60, flapping=Thresholds(0.2, 0.1))),
+    replace(
+        rule("worse", hold=Hold(0, 20)), incident=IncidentPolicy(escalation=(Escalation(25, Severity.CRITICAL),))
+    ),
+    replace(rule("band", is_full), relief={"http": When(is_low)}, incident=IncidentPolicy(key="one")),
+    replace(rule("same"), severity=Severity.CRITICAL, incident=IncidentPolicy(key="one")),
 )
 END_MS = 10_000
 

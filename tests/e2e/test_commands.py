@@ -35,7 +35,7 @@ def test_incidents_are_listed_and_shown_with_their_story(tmp_path: Path) -> None
     assert "delivered" in shown
     detail = json.loads(setup.command("incidents", "1", "--json").stdout)
     assert detail["timeline"][0]["what"] == "opened"
-    assert detail["alerts"] == [{"probe": "port-0", "rule": "down", "firing": True}]
+    assert detail["alerts"] == [{"probe": "port-0", "rule": "down", "firing": True, "flapping": False}]
     assert detail["commands"][0]["state"] == "delivered"
 
 
@@ -127,13 +127,13 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
 
 def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
-    assert "was made (schema 0001)" in setup.command("db", "upgrade").stdout
-    assert "is up to date (schema 0001)" in setup.command("db", "upgrade").stdout
+    assert "was made (schema 0002)" in setup.command("db", "upgrade").stdout
+    assert "is up to date (schema 0002)" in setup.command("db", "upgrade").stdout
     done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     [copy] = (tmp_path / "elsewhere").iterdir()
     connection = sqlite3.connect(copy)
-    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0001",)
+    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0002",)
     connection.close()
 
 
@@ -144,6 +144,7 @@ def test_schemas_are_printed_and_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
         "probes.schema.json",
         "rules.schema.json",
+        "ruletests.schema.json",
         "services.schema.json",
         "watchkeeper.schema.json",
     ]
@@ -152,6 +153,6 @@ def test_schemas_are_printed_and_written(tmp_path: Path) -> None:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = run_command("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("run", "check", "probe", "incidents", "tickets", "db", "schema"):
+    for command in ("run", "check", "probe", "rules", "incidents", "tickets", "db", "schema"):
         assert f"\n  {command}  " in done.stdout
         assert run_command(command, "--help", folder=tmp_path).returncode == 0

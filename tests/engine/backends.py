@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum, auto
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
-from watchkeeper.itsm.base import Ambiguous, Finding, Rejected, Throttled, Unavailable
+from watchkeeper.itsm.base import Ambiguous, Call, Finding, Rejected, Throttled, Unavailable
 
 
 class Crash(BaseException):
@@ -86,6 +86,9 @@ class MemoryBackend:
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         wanted = set(refs)
         return [ticket for ticket in self.tickets if ticket.ref in wanted]
+
+    def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
+        return [Call("put", "memory:", asdict(command))]
 
     def check(self) -> Sequence[Finding]:
         return ()

@@ -11,7 +11,8 @@ from tests.engine import made
 from tests.engine.hand_loop import START_MS, HandLoop
 from watchkeeper.domain.probe import Probe, Sample, Status
 from watchkeeper.domain.rule import GroupBy, Hold, IncidentPolicy, Level, Match, Rule, Scope
-from watchkeeper.domain.window import DURATION, average
+from watchkeeper.domain.statistics import average
+from watchkeeper.domain.window import DURATION
 
 DAYS: Final = 30
 COUNT: Final = 1000

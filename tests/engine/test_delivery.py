@@ -145,6 +145,19 @@ def test_what_was_surely_not_done_is_done_again_without_looking(on: Bench, fault
     assert [(entry["event"], entry["retry_in_s"]) for entry in logs[:1]] == [("ticket_delayed", 0.5)]
 
 
+def test_what_came_of_the_last_command_is_known(on: Bench) -> None:
+    on.put(made.opened(FIRST), made.create(FIRST))
+    on.backend.faults.append(Fault.UNAVAILABLE)
+    assert on.delivery.last_outcome == ""
+    with capture_logs():
+        on.steps()
+        assert on.delivery.last_outcome == "unavailable"
+        on.now_ms += 500
+        on.steps()
+
+    assert on.delivery.last_outcome == "delivered"
+
+
 def test_a_backend_that_says_when_to_come_back_is_left_alone_until_then(on: Bench) -> None:
     on.put(made.opened(FIRST), made.create(FIRST))
     on.backend.faults.append(Fault.THROTTLED_FOR_A_MINUTE)

@@ -67,6 +67,17 @@ def test_a_beat_tells_how_deep_the_outbox_is(on: Bench) -> None:
     assert on.pulse.depths == [OutboxDepth("desk", OutboxState.WAITING, 2, made.NOW_MS)]
 
 
+def test_how_deep_the_outbox_was_when_it_was_read_last_is_known_while_the_store_does_not_answer(on: Bench) -> None:
+    on.now_ms += 5_000
+    on.pulse.beat()
+    on.now_ms += 5_000
+    on.database.faults.append(StoreFault.REFUSED)
+    with capture_logs():
+        on.pulse.beat()
+
+    assert on.pulse.depths_ms == made.NOW_MS + 5_000
+
+
 def test_a_store_that_does_not_answer_is_told_once_and_counts_as_silent(on: Bench) -> None:
     on.pulse.beat()
     on.database.faults += [StoreFault.REFUSED] * 2

@@ -216,6 +216,7 @@ async def test_what_a_probe_missed_is_forgotten_with_it() -> None:
     on.runner.forget("web")
 
     assert not on.runner.missed
+    assert on.runner.missed_total == 1
 
 
 @on_hand_loop

@@ -5,6 +5,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 
 from tests.probers.asking import BLINK, NOW_MS, a_probe, ask, now, run
 from tests.probers.nameserver import answers, nameserver, nothing
-from tests.probers.servers import deaf_port, refused_port, says, sends_and_hangs, serving
+from tests.probers.servers import certificate, deaf_port, refused_port, says, sends_and_hangs, serving, tls_by
 from watchkeeper.domain.probe import FactType, Sample, Status
 from watchkeeper.probers import find, names
 from watchkeeper.probers.base import Failure, ProberKind
@@ -58,6 +60,32 @@ async def a_deaf_port() -> AsyncIterator[Options]:
 
 
 @asynccontextmanager
+async def a_good_certificate() -> AsyncIterator[Options]:
+    with TemporaryDirectory() as folder:
+        made = certificate(Path(folder))
+        async with serving(says(), tls_by(made)) as server:
+            yield {"address": f"localhost:{server.port}", "verify": str(made)}
+
+
+@asynccontextmanager
+async def an_unknown_certificate() -> AsyncIterator[Options]:
+    async with a_good_certificate() as options:
+        yield {"address": options["address"]}
+
+
+@asynccontextmanager
+async def a_silent_listener() -> AsyncIterator[Options]:
+    async with serving(sends_and_hangs()) as server:
+        yield {"address": f"127.0.0.1:{server.port}"}
+
+
+@asynccontextmanager
+async def a_good_watchkeeper() -> AsyncIterator[Options]:
+    async with serving(says(b'{"version": "1.2.3", "not_ready": [], "uptime_seconds": 1.5}')) as server:
+        yield {"url": server.url(host="localhost")}
+
+
+@asynccontextmanager
 async def a_good_nameserver() -> AsyncIterator[Options]:
     async with nameserver(answers("shop.example. A 10.0.0.1")) as server:
         yield {"name": "shop.example", "server": server.address}
@@ -77,6 +105,8 @@ GOOD: Final[Mapping[str, Place]] = {
     "load": nowhere({}),
     "memory": nowhere({}),
     "tcp": a_good_port,
+    "tls": a_good_certificate,
+    "watchkeeper": a_good_watchkeeper,
 }
 BAD: Final[Mapping[str, Place]] = {
     "disk": nowhere({"path": "/no/such/folder"}),
@@ -84,8 +114,16 @@ BAD: Final[Mapping[str, Place]] = {
     "files": nowhere({"path": "/no/such/folder/*"}),
     "http": nowhere({"url": f"http://127.0.0.1:{refused_port()}/"}),
     "tcp": nowhere({"address": f"127.0.0.1:{refused_port()}"}),
+    "tls": an_unknown_certificate,
+    "watchkeeper": nowhere({"url": f"http://127.0.0.1:{refused_port()}"}),
 }
-HANGING: Final[Mapping[str, Place]] = {"dns": a_silent_nameserver, "http": a_silent_site, "tcp": a_deaf_port}
+HANGING: Final[Mapping[str, Place]] = {
+    "dns": a_silent_nameserver,
+    "http": a_silent_site,
+    "tcp": a_deaf_port,
+    "tls": a_silent_listener,
+    "watchkeeper": a_silent_site,
+}
 
 every_type = pytest.mark.parametrize("name", names())
 every_place = pytest.mark.parametrize(
@@ -116,7 +154,7 @@ def fields_of(model: type[Model]) -> list[tuple[str, str | None]]:
 
 
 def test_all_types_of_this_folder_are_found_and_nothing_else() -> None:
-    assert {"disk", "dns", "files", "http", "load", "memory", "tcp"} <= set(names())
+    assert {"disk", "dns", "files", "http", "load", "memory", "tcp", "tls", "watchkeeper"} <= set(names())
     assert list(names()) == sorted(names())
     assert not {"base", "_threads", "_resolver"} & set(names())
     with pytest.raises(KeyError):

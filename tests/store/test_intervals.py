@@ -53,7 +53,7 @@ def test_a_change_after_the_last_sign_of_life_was_seen_and_counts(database: Data
 
     begin_run(database, 900, "1.0", [("web", "shop")])
 
-    assert intervals(database) == [(100, 400, "up"), (400, 450, "down"), (450, None, "unknown")]
+    assert intervals(database) == [(100, 400, "up"), (400, 450, "down"), (450, 451, "up"), (451, None, "unknown")]
 
 
 def test_a_clock_that_is_set_back_makes_no_overlap(database: Database) -> None:
@@ -113,9 +113,9 @@ class Model:
 
     def restart(self, seen_ms: int, probes: frozenset[str]) -> None:
         for probe in PROBES:
-            was_open = any(end is None for end, _ in self.kept[probe].values())
-            if was_open:
-                self.change(probe, seen_ms, "unknown" if probe in probes else None)
+            still = [begin for begin, (end, _) in self.kept[probe].items() if end is None]
+            if still:
+                self.change(probe, max(seen_ms, still[0] + 1), "unknown" if probe in probes else None)
 
     def intervals(self, probe: str) -> list[Interval]:
         return [(begin, end, status) for begin, (end, status) in sorted(self.kept[probe].items())]

@@ -66,7 +66,7 @@ def test_an_incident_is_shown_with_all_that_belongs_to_it(database: Database) ->
     assert shown is not None
     assert shown.incident in listing.list_incidents(database)
     assert shown.runbook == two.runbook
-    assert shown.alerts == (AffectedAlert(made.WEB, True), AffectedAlert(made.API, True))
+    assert shown.alerts == (AffectedAlert(made.WEB, True, False), AffectedAlert(made.API, True, False))
     assert [(entry.happening, entry.at_ms) for entry in shown.timeline] == [("opened", 2_002), ("joined", 5_000)]
     assert [(row.kind, row.state, row.attempts, row.last_error) for row in shown.commands] == [
         ("create", "delivered", 1, ""),

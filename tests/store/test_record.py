@@ -7,8 +7,10 @@ from sqlalchemy import func, select
 
 from tests.store import made
 from watchkeeper.domain.alert import Alert, AlertState, clear
-from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, ProbeGone
+from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, ProbeGone
+from watchkeeper.domain.incident import Named
 from watchkeeper.domain.probe import Status
+from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.store import listing, outbox, tables
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.lock import LockLost
@@ -27,6 +29,30 @@ def test_an_open_incident_is_remembered_as_it_was(database: Database) -> None:
     record(database, [left])
     assert remember(database).incidents == (left.incident,)
     assert left.incident.affected == (made.WEB, made.API)
+
+
+def test_what_became_of_an_incident_meanwhile_is_remembered(database: Database) -> None:
+    incident = replace(made.incident(), labels=(Named("team", "a"),), annotations=(Named("advice", "wait\nand see"),))
+    worse = replace(incident, severity=Severity.CRITICAL, impact=Level.HIGH, urgency=Level.HIGH)
+    back = replace(worse, returns=3, flapping=frozenset({made.WEB}))
+    record(database, [made.opened(incident)])
+    record(database, [IncidentChanged(worse, Happening.ESCALATED, 3, made.WEB, "open for long")])
+    record(database, [IncidentChanged(back, Happening.RETURNED, 4, made.WEB, "")])
+
+    assert remember(database).incidents == (back,)
+    shown = listing.show_incident(database, incident.id)
+    assert shown is not None
+    assert (shown.incident.returns, shown.incident.flapping, shown.alerts[0].flapping) == (3, True, True)
+    assert (shown.labels, shown.annotations) == (incident.labels, incident.annotations)
+    assert [entry.happening for entry in shown.timeline] == [Happening.OPENED, Happening.ESCALATED]
+
+
+def test_what_an_alert_has_gone_through_lately_is_remembered(database: Database) -> None:
+    firing = made.fired(made.WEB, 500)
+    flapping = replace(firing.after, recent=0b10101, returns=2, is_flapping=True)
+    record(database, [firing, AlertChanged(firing.after, flapping, "again")])
+
+    assert remember(database).alerts == (replace(flapping, stalled_since_ms=500),)
 
 
 def test_a_resolved_incident_is_not_remembered_but_its_number_is_not_given_again(database: Database) -> None:

@@ -1,6 +1,7 @@
 """What the daemon shows over HTTP."""
 
 import asyncio
+import json
 import re
 
 import pytest
@@ -21,8 +22,8 @@ def test_every_link_of_the_front_page_leads_somewhere() -> None:
 
     links = re.findall(r'href="([^"]+)"', front.body)
 
-    assert len(links) == 3
-    assert [ask(HandDaemon(), link).status for link in links] == [200, 200, 200]
+    assert len(links) == 4
+    assert [ask(HandDaemon(), link).status for link in links] == [200] * 4
 
 
 def test_metrics_come_in_prometheus_text_format() -> None:
@@ -31,6 +32,13 @@ def test_metrics_come_in_prometheus_text_format() -> None:
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.body == "# HELP up Up\n# TYPE up gauge\nup 1\n"
+
+
+def test_the_status_is_json_though_the_daemon_does_not_work() -> None:
+    answer = ask(HandDaemon(missing=["the schedule does not run"]), "/api/v1/status")
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert json.loads(answer.body) == {"version": "1.2.3", "not_ready": []}
 
 
 def test_a_process_that_answers_is_healthy() -> None:

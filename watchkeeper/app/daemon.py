@@ -27,6 +27,7 @@ from watchkeeper.engine.delivery import Delivery
 from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.history import History
+from watchkeeper.engine.lag import Lag
 from watchkeeper.engine.pulse import STALE_S, Pulse
 from watchkeeper.engine.recorder import Recorder
 from watchkeeper.engine.retention import Retention
@@ -44,6 +45,7 @@ from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
 from watchkeeper.web.pages import make_app
 from watchkeeper.web.server import WebServer, listen
+from watchkeeper.web.status import Condition, status
 
 END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
 
@@ -86,14 +88,16 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._failed = False
+        self._reload_successful = True
         self._reloading = asyncio.Lock()
         self._figures = Figures(__version__)
+        self._lag = Lag(self._figures.scheduler_lag.observe)
         self._supervision = Supervision(os.environ)
         self._probers: dict[str, Prober] = {}
         journal = journal_path(config, database)
         replay(journal, database)
         remembered = remember(database)
-        began_ms = now_ms()
+        began_ms = self._started_ms = now_ms()
         self._run_id = begin_run(
             database, began_ms, __version__, [(probe.id, probe.service) for probe in config.plan.probes.values()]
         )
@@ -119,7 +123,7 @@ class Daemon:
         self._retention = Retention(now_ms, database, config.retention)
         self._history = History(database, now_ms, self._fill)
         self._runner = Runner(now_ms, self._prober, self._observe, self._recorder.is_full, limits)
-        self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._figures.scheduler_lag.observe)
+        self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._lag.note)
         self._pulse = Pulse(database, held, self._run_id, now_ms)
         self._exposition = Exposition(self._watch)
         self._web = WebServer(make_app(self), sock)
@@ -195,7 +199,31 @@ class Daemon:
 
     async def metrics(self) -> AsyncIterator[str]:
         """See `web.daemon.Daemon`. Lets others work between the pieces."""
-        reading = Reading(
+        reading = self._reading()
+        yield generate_latest(self._figures.registry).decode()
+        for chunk in self._exposition.chunks(reading):
+            yield chunk
+            await asyncio.sleep(0)
+
+    def status(self) -> Mapping[str, Any]:
+        """See `web.daemon.Daemon`."""
+        condition = Condition(
+            version=__version__,
+            started_ms=self._started_ms,
+            uptime_s=monotonic() - self._began_s,
+            not_ready=self.unready(),
+            missed_runs=self._runner.missed_total,
+            scheduler_lag_s=self._lag.worst_s,
+            database_failing_s=self._recorder.failing_s or 0.0,
+            database_silent_s=self._pulse.silent_s,
+            reload_successful=self._reload_successful,
+            outbox_ms=self._pulse.depths_ms,
+            last_outcomes=self._deliveries.last_outcomes,
+        )
+        return status(self._reading(), condition, self._watch)
+
+    def _reading(self) -> Reading:
+        return Reading(
             now_ms=now_ms(),
             samples=self._runner.samples,
             missed=self._runner.missed,
@@ -208,10 +236,6 @@ class Daemon:
             outbox=self._pulse.depths,
             backends=self._deliveries,
         )
-        yield generate_latest(self._figures.registry).decode()
-        for chunk in self._exposition.chunks(reading):
-            yield chunk
-            await asyncio.sleep(0)
 
     async def _reload(self) -> Reload:
         try:
@@ -250,6 +274,7 @@ class Daemon:
         self._deliveries.tell_missing(depths, self._watch.incidents.values())
 
     def _note_reload(self, *, successful: bool) -> None:
+        self._reload_successful = successful
         self._figures.reload_successful.set(int(successful))
         if successful:
             self._figures.reload_success_time.set(now_ms() / 1000)
@@ -259,10 +284,10 @@ class Daemon:
         self._rollups.add(sample)
 
     def _want_history(self) -> None:
-        self._history.want((one.probe.id, one.window.awaited) for one in self._watch.awaits_history())
+        self._history.want((one.probe, one.window.awaited) for one in self._watch.awaits_history())
 
     def _fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
-        self._loop.call_soon_threadsafe(self._watch.fill, probe_id, history)
+        self._loop.call_soon_threadsafe(self._evaluation.fill, probe_id, history)
 
     def _prober(self, name: str) -> Prober:
         prober = self._probers.get(name)

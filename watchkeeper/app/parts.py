@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from watchkeeper import itsm, probers
@@ -23,13 +24,16 @@ def catalogue() -> Catalogue:
     return Catalogue(probers.names(), probers.find, itsm.names(), itsm.find)
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, rule_files: Sequence[str] | None = None) -> Config:
     """The configuration.
+
+    Args:
+        rule_files: absolute paths and globs, instead of those that it names.
 
     Raises:
         ConfigError: with everything that is wrong with it.
     """
-    return load(path, catalogue())
+    return load(path, catalogue(), rule_files)
 
 
 def open_database(config: Config) -> Database:

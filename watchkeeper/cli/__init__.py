@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "run": "Run the daemon in the foreground.",
     "check": "Check the configuration and say what would run.",
     "probe": "Run one probe now; show its sample and what the rules say.",
+    "backtest": "Say which incidents rules would have opened in the past.",
+    "rules": "Test rules.",
     "incidents": "List incidents, or show one.",
     "tickets": "List tickets, or show one.",
     "db": "Upgrade or back up the database.",

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -46,13 +46,13 @@ def fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def read_config(path: Path) -> "Config":
-    """The configuration; ends the command when something is wrong with it."""
+def read_config(path: Path, rule_files: Sequence[str] | None = None) -> "Config":
+    """The configuration, with other rule files where they are given; ends the command when something is wrong."""
     from watchkeeper.app.parts import load_config
     from watchkeeper.config.problems import ConfigError
 
     try:
-        return load_config(path)
+        return load_config(path, rule_files)
     except ConfigError as error:
         count = len(error.problems)
         fail(f"{error}\n{count} problem{'s' if count > 1 else ''} found", WRONG)

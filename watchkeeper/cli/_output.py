@@ -17,6 +17,7 @@ _COLOURS = {
     "open": "bold red",
     "down": "bold red",
     "firing": "bold red",
+    "flapping": "bold red",
     "holds": "bold red",
     "rejected": "bold red",
     "critical": "red",

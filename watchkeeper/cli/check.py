@@ -1,40 +1,124 @@
-"""`watchkeeper check`: is the configuration right, and what would run."""
+"""`watchkeeper check`: is the configuration right, does it make sense, and what would run."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from watchkeeper.cli._options import WRONG, config_option, json_option, read_config
+from watchkeeper.cli._options import WRONG, config_option, json_option
 from watchkeeper.cli._output import print_json, print_table
 from watchkeeper.domain.probe import Cron, Probe
 from watchkeeper.domain.units import format_duration_ms
 
 if TYPE_CHECKING:
     from watchkeeper.config.load import Config
+    from watchkeeper.config.problems import Problem
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
 
 
 @click.command("check")
 @config_option
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.TEXT.value,
+    show_default=True,
+    help="What to print: a table of what would run, that as JSON with all problems, or the problems as SARIF 2.1.0.",
+)
 @json_option
+@click.option("--strict", is_flag=True, help="Exit with status 1 for warnings, too.")
+@click.option("--ignore", "ignored", metavar="CODE", multiple=True, help="Leave out warnings with this code.")
 @click.option("--online", is_flag=True, help="Also ask each ticket backend whether it would take tickets.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
-def command(config_path: Path, *, as_json: bool, online: bool, quiet: bool) -> None:
+def command(
+    config_path: Path,
+    *,
+    output: str,
+    as_json: bool,
+    strict: bool,
+    ignored: tuple[str, ...],
+    online: bool,
+    quiet: bool,
+) -> None:
     """Check the configuration and say what would run.
 
-    Every problem is a line FILE:LINE:COLUMN: PATH: what is wrong, what is accepted. Exit status 0 or 1.
+    Every error is a line FILE:LINE:COLUMN: PATH: what is wrong, what is accepted. A warning is about what can be run
+    and hardly is what was meant: FILE:LINE:COLUMN: warning: PATH: what is odd, what to do [CODE].
+
+    Exit status 1 for errors, 0 for warnings.
     """
-    config = read_config(config_path)
-    findings = _ask_backends(config) if online else {}
-    if as_json:
-        print_json({**_summary(config), "backend_findings": findings})
-    elif not quiet:
+    wanted = Format.JSON if as_json else Format(output)
+    config, problems = _read(config_path, ignored)
+    _tell(problems)
+    findings = _ask_backends(config) if online and config is not None else {}
+    notes = [f"backend {backend}: {message}" for backend, messages in findings.items() for message in messages]
+    if wanted is Format.JSON:
+        summary = {"config": str(config_path)} if config is None else _summary(config)
+        found = [_plain(problem) for problem in problems]
+        print_json({**summary, "valid": config is not None, "problems": found, "backend_findings": findings})
+    elif wanted is Format.SARIF:
+        from watchkeeper.cli._sarif import sarif
+
+        print_json(sarif(problems, Path.cwd(), notes))
+    elif config is not None and not quiet:
         _print(config)
-    for backend, messages in findings.items():
-        for message in messages:
-            click.echo(f"backend {backend}: {message}", err=True)
-    if any(findings.values()):
+    for note in notes:
+        click.echo(note, err=True)
+    if config is None or notes or (strict and problems):
         raise SystemExit(WRONG)
+
+
+def _read(path: Path, ignored: Sequence[str]) -> "tuple[Config | None, list[Problem]]":
+    """The configuration, `None` if it is not valid, and its errors and warnings by place."""
+    from watchkeeper.app.parts import load_config
+    from watchkeeper.config.codes import Code
+    from watchkeeper.config.problems import ConfigError, in_order, listing, suggest
+
+    known = [code.value for code in Code if code is not Code.INVALID]
+    for code in ignored:
+        if code not in known:
+            raise click.BadParameter(f"there is no {code!r}{suggest(code, known)}; there is {listing(known, 40)}")
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        shown = [problem for problem in error.warnings if problem.code not in ignored]
+        return None, in_order([*error.problems, *shown])
+    return config, [problem for problem in config.warnings if problem.code not in ignored]
+
+
+def _tell(problems: "Sequence[Problem]") -> None:
+    """On stderr, whatever is printed: it is what people look at."""
+    from watchkeeper.config.problems import Level
+
+    if not problems:
+        return
+    warnings = sum(problem.level is Level.WARNING for problem in problems)
+    counts = ((len(problems) - warnings, "problem"), (warnings, "warning"))
+    told = " and ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts if count)
+    lines = "\n".join(map(str, problems))
+    with suppress(OSError):  # where nobody hears it, the status says it all the same
+        click.echo(f"{lines}\n{told} found", err=True)
+
+
+def _plain(problem: "Problem") -> dict[str, Any]:
+    return {
+        "level": problem.level.value,
+        "code": problem.code.value,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": problem.message,
+    }
 
 
 def _ask_backends(config: "Config") -> dict[str, list[str]]:

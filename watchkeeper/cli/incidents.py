@@ -11,7 +11,7 @@ from watchkeeper.domain.incident import incident_id, incident_number
 from watchkeeper.domain.units import format_elapsed_ms, format_time
 
 if TYPE_CHECKING:
-    from watchkeeper.store.listing import IncidentDetail, IncidentRow
+    from watchkeeper.store.listing import AffectedAlert, IncidentDetail, IncidentRow
 
 
 @click.command("incidents")
@@ -64,7 +64,7 @@ def _print_list(rows: "list[IncidentRow]", *, as_json: bool) -> None:
         [
             (
                 row.number,
-                row.state.value,
+                "flapping" if row.flapping else row.state.value,
                 row.priority,
                 row.service,
                 format_time(row.opened_ms),
@@ -93,7 +93,8 @@ def _print_detail(detail: "IncidentDetail") -> None:
     row = detail.incident
     lines: list[tuple[str, object]] = [
         ("incident", f"{row.number}  {row.title}"),
-        ("state", row.state.value),
+        ("state", f"{row.state.value}, flapping" if row.flapping else row.state.value),
+        ("returns", f"trouble came back {row.returns} times" if row.returns else ""),
         ("priority", f"{row.priority} (impact {row.impact}, urgency {row.urgency}, severity {row.severity})"),
         ("service", row.service),
         ("rule", row.rule_id),
@@ -105,6 +106,7 @@ def _print_detail(detail: "IncidentDetail") -> None:
         ("ticket", f"{_ticket(row)} at {row.backend} {row.ticket_url or ''}"),
         ("rejected", row.rejection or ""),
         ("runbook", detail.runbook),
+        *((f"{one.name}:", one.text) for one in (*detail.labels, *detail.annotations)),
     ]
     for name, value in lines:
         if value != "":
@@ -112,7 +114,7 @@ def _print_detail(detail: "IncidentDetail") -> None:
     click.echo("\nAlerts")
     print_table(
         ("PROBE", "RULE", "NOW"),
-        [(one.ref.probe_id, one.ref.rule_id, "firing" if one.firing else "over") for one in detail.alerts],
+        [(one.ref.probe_id, one.ref.rule_id, _now(one)) for one in detail.alerts],
     )
     click.echo("\nTimeline")
     print_table(
@@ -139,6 +141,12 @@ def _print_detail(detail: "IncidentDetail") -> None:
     )
 
 
+def _now(alert: "AffectedAlert") -> str:
+    if alert.flapping:
+        return "flapping"
+    return "firing" if alert.firing else "over"
+
+
 def _as_json(row: "IncidentRow") -> dict[str, Any]:
     return {
         "number": row.number,
@@ -159,6 +167,8 @@ def _as_json(row: "IncidentRow") -> dict[str, Any]:
         "ticket_state": row.ticket_state,
         "ticket_url": row.ticket_url,
         "ticket_rejection": row.rejection,
+        "returns": row.returns,
+        "flapping": row.flapping,
     }
 
 
@@ -166,8 +176,11 @@ def _detail_as_json(detail: "IncidentDetail") -> dict[str, Any]:
     return {
         **_as_json(detail.incident),
         "runbook": detail.runbook,
+        "labels": dict(detail.labels),
+        "annotations": dict(detail.annotations),
         "alerts": [
-            {"probe": one.ref.probe_id, "rule": one.ref.rule_id, "firing": one.firing} for one in detail.alerts
+            {"probe": one.ref.probe_id, "rule": one.ref.rule_id, "firing": one.firing, "flapping": one.flapping}
+            for one in detail.alerts
         ],
         "timeline": [
             {

@@ -25,6 +25,15 @@ WORDS: Final = {
     "google.protobuf.Timestamp": "time",
     "google.protobuf.Duration": "duration",
 }
+_PLAIN: Final = {
+    "divide by zero": "a division by zero",
+    "modulus by zero": "a division by zero",
+    "integer overflow": "a whole number becomes too large",
+    "Iteration budget exceeded": "it loops too often",
+    "Invalid timezone": 'there is no such time zone: accepted are names such as "Europe/Berlin" and "+01:00"',
+    "String to Duration conversion failed": 'a duration is written as "90s", "15m" or "1h30m"',
+    "String to Timestamp conversion failed": 'a time is written as "2026-01-31T12:00:00Z"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,9 @@ def general_mistake(said: str) -> Mistake:
 
 def plain_error(said: str) -> str:
     """CEL's run-time error in plain words."""
-    text = said.strip("'\"")
+    text = re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", said.strip("'\""))
     if missing := re.search(r'No value with name "(.+?)" found', text):
         return f"the sample has no {missing[1]}"
-    return re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", text)
+    if missing := re.fullmatch(r'Key not found in map : "?(.*?)"?', text):
+        return f"there is no label or entry {missing[1]!r}"
+    return _PLAIN.get(text, text)

@@ -45,10 +45,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a global function: its name's token and the tokens of each argument."""
+    """A call: its name's token and the tokens of each argument. `is_method`: of a function of something, `x.f()`."""
 
     name: Token
     arguments: tuple[tuple[int, ...], ...]  # indices of tokens
+    is_method: bool = False
 
 
 class Tokens:
@@ -73,14 +74,28 @@ class Tokens:
                 return index
         return None
 
+    def depth(self) -> int:
+        """How many brackets are open at once, at most."""
+        opened = deepest = 0
+        for token in self.items:
+            if token.kind == "operator":
+                opened += (token.text in "([{") - (token.text in ")]}")
+                deepest = max(deepest, opened)
+        return deepest
+
     def calls(self) -> Iterator[Call]:
         """All calls of functions that are not methods."""
+        return (call for call in self.all_calls() if not call.is_method)
+
+    def all_calls(self) -> Iterator[Call]:
+        """Methods too."""
         solid = [index for index, token in enumerate(self.items) if token.kind != "space"]
         for place, index in enumerate(solid[:-1]):
             token = self.items[index]
-            is_call = token.kind == "name" and self.items[solid[place + 1]].text == "("
-            if is_call and not self._is_method(solid[:place]):
-                yield Call(token, self._arguments(solid[place + 2 :]))
+            if token.kind == "name" and self.items[solid[place + 1]].text == "(":
+                yield Call(
+                    token, self._arguments(solid[place + 2 :]), self._is_method(solid[max(place - 2, 0) : place])
+                )
 
     def _is_method(self, before: list[int]) -> bool:
         """Whether the name after these tokens is called on something: `x.f()` is, `.f()` is not."""

@@ -49,12 +49,16 @@ Path_ = tuple[str | int, ...]
 class Document:
     """A parsed file. `data` is plain Python data.
 
+    Args:
+        labels: the keys that a list's elements go by in messages.
+
     Raises:
         ConfigError: the file can not be read, or is no YAML of the accepted kind.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, labels: tuple[str, ...] = ("id",)) -> None:
         self.path = path
+        self._labels = labels
         self.text = _read(path)
         self._aliased = 0
         try:
@@ -81,19 +85,18 @@ class Document:
         Args:
             offset: points at a character of a text value.
         """
-        node = self._root
-        key_node: yaml.Node | None = None
-        for step in path:
-            found = _child(node, step)
-            if found is None:
-                break
-            key_node, node = found
+        key_node, node, _ = self._find(path)
         place = key_node if key and key_node is not None else node
         mark = place.start_mark
         line, column = mark.line + 1, mark.column + 1
         if offset is not None and isinstance(place, yaml.ScalarNode):
             line, column = self._locate(place, offset)
         return Problem(str(self.path), line, column, self.name(path), message)
+
+    def written(self, path: Path_) -> str | None:
+        """The scalar at a path, whatever it would be read as: of `0x3` the three letters. `None`: there is none."""
+        _, node, is_there = self._find(path)
+        return node.value if is_there and isinstance(node, yaml.ScalarNode) else None
 
     def name(self, path: Path_) -> str:
         """A path for people: `probes[shop-home].expect.within`. A list's elements go by their id if they have one."""
@@ -105,11 +108,22 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 value = None
             if isinstance(step, int):
-                label = value.get("id") if isinstance(value, dict) else None
-                text += f"[{label if isinstance(label, str) else step}]"
+                names = [value.get(label) for label in self._labels] if isinstance(value, dict) else []
+                text += f"[{next((name for name in names if isinstance(name, str)), step)}]"
             else:
                 text += f".{step}" if text else str(step)
         return text
+
+    def _find(self, path: Path_) -> tuple[yaml.Node | None, yaml.Node, bool]:
+        """The key and the value at a path, or at the nearest place that exists; whether it is the path itself."""
+        key_node: yaml.Node | None = None
+        node = self._root
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                return key_node, node, False
+            key_node, node = found
+        return key_node, node, True
 
     def _locate(self, node: yaml.ScalarNode, offset: int) -> tuple[int, int]:
         """Line and column of a character of a scalar."""

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from cel_expr_python import cel
 
+from watchkeeper.config.cellimits import too_much
+from watchkeeper.config.celliterals import Literals
 from watchkeeper.config.celmistakes import (
     WORDS,
     Explainer,
@@ -29,14 +31,22 @@ from watchkeeper.config.vocabulary import (
     Kind,
     Parameter,
     ProberKind,
+    asked,
     names_for,
+    parse_status,
     parse_window_ms,
 )
 from watchkeeper.domain.probe import FactType, Status
 from watchkeeper.domain.rule import Scope
+from watchkeeper.domain.streak import STATUS
 from watchkeeper.domain.window import DURATION, Unanswerable
 
 MAX_LENGTH: Final = 4000
+MAX_DEPTH: Final = 32  # CEL's own limit
+MAX_TEXT: Final = 4096
+"""Characters of a text that a condition sees."""
+_MOST_MISTAKES: Final = 20
+_MOST_COMPILED: Final = 40_000  # characters, in all passes of one compilation
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERROR|\Z| \[[A-Z_]+\]\Z)", re.DOTALL)
 _TYPES: Final = {
@@ -105,6 +115,7 @@ class Compiler:
         declarations = [self._declare(name, function) for name, function in FUNCTIONS.items()]
         declarations.append(_declaration(_HAS, cel.Type.BOOL, [[cel.Type.STRING]], self._has))
         self._env = cel.NewEnv(variables=variables, functions=declarations)
+        self._literals = Literals(self._evaluate)
 
     def compile(self, text: str) -> CompiledCondition:
         """The condition that a text states.
@@ -117,12 +128,19 @@ class Compiler:
         if (broken := _SURROGATE.search(text)) is not None:
             raise ExpressionError([Mistake(broken.start(), "holds half of a surrogate pair, which is no character")])
         tokens = Tokens(text)
+        if tokens.depth() > MAX_DEPTH:
+            raise ExpressionError([Mistake(0, "is nested too deeply")])
         spans, mistakes = self._check_calls(tokens)
         mistakes += self._replace_has(tokens)
         mistakes += asks_for_unknown(tokens)
+        patterns, wrong = self._literals.patterns(tokens)
+        mistakes += wrong
+        mistakes += too_much(tokens, patterns)
         if mistakes:
-            raise ExpressionError(mistakes)
+            raise ExpressionError(mistakes[:_MOST_MISTAKES])
         expression = self._compile_with_doubles(tokens)
+        if mistakes := list(self._literals.wrong(tokens)):
+            raise ExpressionError(mistakes[:_MOST_MISTAKES])
         if (result := expression.return_type()) not in (cel.Type.BOOL, cel.Type.DYN):
             found = WORDS.get(str(result.name()).lower(), str(result.name()).lower())
             message = f"must be true or false, but is a {found}: compare it with something"
@@ -147,12 +165,24 @@ class Compiler:
             accepted = numbers if parameter is Parameter.NUMBER else (cel.Type.STRING,)
             overloads = [[*before, kind] for before in overloads for kind in accepted]
 
-        def call(*arguments: Any) -> float:
+        def call(*arguments: Any) -> float | bool:
             scope = self._current[0]
             assert scope is not None
-            return float(function.call(scope, *arguments))
+            answer = function.call(scope, *arguments)
+            return answer if type(answer) is bool else float(answer)
 
-        return _declaration(name, cel.Type.DOUBLE, overloads, call)
+        return _declaration(name, _TYPES[function.result], overloads, call)
+
+    def _evaluate(self, text: str) -> Any:
+        """What an expression of literals is.
+
+        Raises:
+            RuntimeError: nothing; its text says why.
+        """
+        answer = self._env.compile(text).eval(data={})
+        if answer.type() == cel.Type.ERROR:
+            raise RuntimeError(answer.value())
+        return answer.value()
 
     def _has(self, name: str) -> bool:
         scope = self._current[0]
@@ -172,7 +202,9 @@ class Compiler:
             wrong = list(self._check_call(tokens, call, function))
             mistakes += wrong
             if not wrong:
-                for series, span in _asked(tokens, call, function):
+                arguments = [tokens.items[indices[0]].literal() if indices else None for indices in call.arguments]
+                if (found := asked(function, arguments)) is not None:
+                    series, span = found
                     spans[series] = max(spans.get(series, 0), span)
         return spans, mistakes
 
@@ -194,22 +226,22 @@ class Compiler:
 
     def _check_literal(self, parameter: Parameter, literal: str) -> str | None:
         prober = self._prober
-        if parameter is Parameter.WINDOW:
+        if parameter in (Parameter.WINDOW, Parameter.STATUS):
             try:
-                parse_window_ms(literal)
+                (parse_window_ms if parameter is Parameter.WINDOW else parse_status)(literal)
             except ValueError as error:
                 return str(error)
-        if parameter is Parameter.SERIES and literal not in (known := [*prober.values, DURATION]):
-            return (
-                f"the {prober.name} prober produces no value {literal!r}{suggest(literal, known)}: "
-                f"it has {listing(known)}"
-            )
+            return None
         if parameter is Parameter.FACT:
-            times = [fact for fact, (kind, _) in prober.facts.items() if kind is FactType.TIME]
-            if literal not in times:
-                has = f"it has {listing(times)}" if times else "it has none"
-                return f"the {prober.name} prober produces no time {literal!r}{suggest(literal, times)}: {has}"
-        return None
+            what, known = "time", [fact for fact, (kind, _) in prober.facts.items() if kind is FactType.TIME]
+        elif parameter is Parameter.NAME:
+            what, known = "value or fact", [*prober.values, *prober.facts, STATUS]
+        else:
+            what, known = "value", [*prober.values, DURATION]
+        if literal in known:
+            return None
+        has = f"it has {listing(known)}" if known else "it has none"
+        return f"the {prober.name} prober produces no {what} {literal!r}{suggest(literal, known)}: {has}"
 
     def _replace_has(self, tokens: Tokens) -> Iterator[Mistake]:
         """`has(values.x)` asks CEL about a field; our names are flat, so it becomes a call with the name."""
@@ -232,13 +264,17 @@ class Compiler:
 
     def _compile_with_doubles(self, tokens: Tokens) -> Any:
         """Compiles, turning whole-number literals into ones with decimals where only that is missing."""
+        compiled = 0
         while True:
+            text = tokens.render()
+            compiled += len(text)
             try:
-                return self._env.compile(tokens.render())
+                return self._env.compile(text)
             except RuntimeError as error:
                 found = [one for one in _ERROR.findall(str(error)) if "*error*" not in one[2]]
-                if not any([promote(tokens, *one) for one in found]):  # noqa: C419  # all of them, at once
-                    mistakes = [self._explainer.explain(tokens, *one) for one in found]
+                promoted = [promote(tokens, *one) for one in found]
+                if not any(promoted) or compiled > _MOST_COMPILED:
+                    mistakes = [self._explainer.explain(tokens, *one) for one in found[:_MOST_MISTAKES]]
                     raise ExpressionError(mistakes or [general_mistake(str(error))]) from None
 
 
@@ -256,19 +292,6 @@ def _with(token: Any, kind: str, text: str) -> Any:
     return type(token)(kind, text, token.at)
 
 
-def _asked(tokens: Tokens, call: Call, function: Function) -> Iterator[tuple[str, int]]:
-    """Which series a call reads, and how far back: as far as its last window."""
-    series, span = function.series, 0
-    for parameter, indices in zip(function.parameters, call.arguments, strict=True):
-        literal = tokens.items[indices[0]].literal() if indices else None
-        if parameter is Parameter.SERIES:
-            series = literal
-        elif parameter is Parameter.WINDOW and literal is not None:
-            span = parse_window_ms(literal)
-    if series is not None:
-        yield series, span
-
-
 def _mentions(tokens: Tokens, name: str) -> bool:
     """Whether an expression may use a name. Erring on the side of yes costs a little, never a wrong answer."""
     wanted = name.split(".")
@@ -277,5 +300,6 @@ def _mentions(tokens: Tokens, name: str) -> bool:
 
 
 def _encodable(text: str) -> str:
-    """Text of a target's may hold half surrogates (file names do), which CEL can not take."""
+    """Text of a target's may hold half surrogates (file names do), which CEL can not take, and be of any length."""
+    text = text[:MAX_TEXT]
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -10,7 +10,9 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from watchkeeper.config.load import Catalogue
-from watchkeeper.config.models import DaemonFile, ProbeCommon, ProbeFile, RuleFile, RuleModel, ServiceFile
+from watchkeeper.config.models import DaemonFile, ProbeCommon, ProbeFile, ServiceFile
+from watchkeeper.config.rulemodels import RuleFile, RuleModel
+from watchkeeper.config.ruletestmodels import ExpectationModel, RuleTestFile, RuleTestModel, RuleTestProbe
 from watchkeeper.schema.base import Model
 
 Schema = dict[str, Any]
@@ -31,11 +33,12 @@ _SEVERAL: Final = ("anyOf", "allOf", "oneOf", "prefixItems")
 
 
 def schemas(catalogue: Catalogue) -> dict[str, Schema]:
-    """The schema of each kind of file: `watchkeeper` (the daemon's), `probes`, `rules` and `services`."""
+    """The schema of each kind of file: `watchkeeper` (the daemon's), `probes`, `rules`, `ruletests`, `services`."""
     return {
         "watchkeeper": _daemon(catalogue),
         "probes": _probes(catalogue),
         "rules": _rules(),
+        "ruletests": _rule_tests(catalogue),
         "services": _File("A file of services", ServiceFile).schema,
     }
 
@@ -131,6 +134,40 @@ def _rules() -> Schema:
     return file.schema
 
 
+def _rule_tests(catalogue: Catalogue) -> Schema:
+    file = _File("A file of rule tests", RuleTestFile)
+    probe = file.take_in("probe", RuleTestProbe)
+    probe["properties"]["prober"]["enum"] = list(catalogue.prober_names)
+    probe["not"] = _EVERY_AND_CRON
+    probe.pop("additionalProperties")  # the prober's own keys, which mean nothing here
+    test = file.take_in("test", RuleTestModel)
+    test["properties"]["expect"]["items"] = file.define("expectation", file.take_in("expectation", ExpectationModel))
+    finds = file.define("series", _series())
+    test["properties"]["series"]["patternProperties"] = dict.fromkeys(
+        test["properties"]["series"]["patternProperties"], finds
+    )
+    file.schema["properties"]["probes"]["items"] = file.define("probe", probe)
+    file.schema["properties"]["tests"]["items"] = file.define("test", test)
+    file.schema["anyOf"] = [{"required": ["rule_files"]}, {"required": ["config"]}]
+    return file.schema
+
+
+def _series() -> Schema:
+    """What a probe finds: which values and facts there are, the loader knows."""
+    one: Schema = {"type": ["string", "number", "boolean"], "description": "such as 0+5x10, 5x3 or _"}
+    texts: Schema = {"type": ["string", "array"], "items": {"type": ["string", "null"]}}
+    status: Schema = {"type": "string", "description": "up, down, unknown, missed or _, such as up downx3 up"}
+    message = {**texts, "description": "one for all runs, or a list with one for each"}
+    return {
+        "type": ["string", "object"],
+        "description": "The statuses of its runs, or a series of each part of its samples.",
+        "properties": {"status": status, "duration": {**one, "description": "seconds"}, "message": message},
+        "patternProperties": {r"^values\.": one, r"^facts\.": {**texts, "type": [*one["type"], "array"]}},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+
+
 def _when(key: str, value: str, then: Schema) -> Schema:
     return {"if": {"required": [key], "properties": {key: {"const": value}}}, "then": then}
 
@@ -140,7 +177,7 @@ def _tidy(schema: Schema) -> Schema:
     schema = _inside(schema, _tidy)
     schema.pop("title", None)
     default = schema.get("default")
-    if not isinstance(default, str | bool | int) or (schema.get("type") == "string" and not isinstance(default, str)):
+    if not isinstance(default, str | bool) and (not isinstance(default, int) or schema.get("type") != "integer"):
         schema.pop("default", None)
     if "patternProperties" in schema:
         schema.setdefault("additionalProperties", False)

@@ -1,7 +1,7 @@
 """The whole configuration, from the daemon's file and all that it names. All or nothing, all errors at once."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape, glob, has_magic
@@ -17,6 +17,7 @@ from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
 from watchkeeper.config.rules import Known, RuleReader
 from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
+from watchkeeper.config.warnings import Places, find_warnings
 from watchkeeper.domain.service import Objectives, Service
 from watchkeeper.domain.watch import Plan
 from watchkeeper.schema.base import Model
@@ -57,7 +58,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A valid configuration. `files` are all that were read."""
+    """A valid configuration. `files` are all that were read, `warnings` what is odd, by place."""
 
     path: Path
     state: str | Secret
@@ -68,15 +69,19 @@ class Config:
     backends: Mapping[str, Backend]
     plan: Plan
     files: tuple[Path, ...]
+    warnings: tuple[Problem, ...]
 
 
-def load(path: Path, catalogue: Catalogue) -> Config:
+def load(path: Path, catalogue: Catalogue, rule_files: Sequence[str] | None = None) -> Config:
     """Reads and checks everything.
+
+    Args:
+        rule_files: absolute paths and globs, instead of those that the file names.
 
     Raises:
         ConfigError: with every problem that was found.
     """
-    return _Loader(catalogue).load(path)
+    return _Loader(catalogue).load(path, rule_files)
 
 
 class _Loader:
@@ -86,7 +91,7 @@ class _Loader:
         self._files: list[Path] = []
         self._unread: set[str] = set()  # under which keys files are named that can not be read
 
-    def load(self, path: Path) -> Config:
+    def load(self, path: Path, rule_files: Sequence[str] | None) -> Config:
         document = Document(path)
         self._files.append(path)
         daemon = validate(DaemonFile, document.data, document, problems=self._problems)
@@ -100,13 +105,20 @@ class _Loader:
             None if "probe_files" in self._unread else probes.ids,
             list(daemon.itsm.backends) or list(backends),
         )
+        before_rules = len(self._problems)
         finders = self._catalogue.find_prober, self._catalogue.prober_names
         rules = RuleReader(*finders, probes.probes, known, self._problems)
-        for file in self._documents(document, "rule_files", daemon.rule_files):
+        for file in self._documents(document, "rule_files", daemon.rule_files if rule_files is None else rule_files):
             rules.read(file)
+        has_all_rules = len(self._problems) == before_rules
         state = self._state(document, daemon.state)
+        plan = Plan(services, probes.probes, rules.rules, default)
+        warnings: list[Problem] = []
+        if before_rules == 0:  # else one can not say what rules look at
+            places = Places(document, probes.places, rules.places)
+            warnings = find_warnings(plan, places, daemon.retention.rollups, has_all_rules=has_all_rules)
         if self._problems:
-            raise ConfigError(self._problems)
+            raise ConfigError(self._problems, warnings)
         return Config(
             path=path,
             state=state,
@@ -115,8 +127,9 @@ class _Loader:
             limits=daemon.limits,
             retention=daemon.retention,
             backends=backends,
-            plan=Plan(services, probes.probes, rules.rules, default),
+            plan=plan,
             files=tuple(dict.fromkeys(self._files)),
+            warnings=tuple(warnings),
         )
 
     def _probes(self, document: Document, daemon: DaemonFile, services: Mapping[str, Service]) -> ProbeReader:
@@ -126,12 +139,12 @@ class _Loader:
             probes.read(file)
         return probes
 
-    def _documents(self, document: Document, key: str, patterns: tuple[str, ...]) -> Iterator[Document]:
+    def _documents(self, document: Document, key: str, patterns: Sequence[str]) -> Iterator[Document]:
         """The files that a list of paths and globs names, each once; those that can not be read are problems."""
         read: set[Path] = set()
         for index, pattern in enumerate(patterns):
             try:
-                names = _matching(pattern, document.path.parent)
+                names = matching(pattern, document.path.parent)
             except OSError as error:
                 message = f"{pattern} can not be read: {error.strerror}"
                 self._problems.append(document.problem((key, index), message))
@@ -218,7 +231,7 @@ class _Loader:
                 if name in services:
                     message = f"the service {name!r} is described twice"
                     self._problems.append(source.problem(("services", name), message, key=True))
-                services[name] = _service(name, one)
+                services[name] = service_of(name, one)
         for source, models in sources:
             for name, one in models.items():
                 self._check_dependencies(source, name, one, services)
@@ -247,7 +260,7 @@ def _right_services(document: Document) -> dict[str, ServiceModel]:
     return {name: validate_right(ServiceModel, body, document) for name, body in services.items()}
 
 
-def _matching(pattern: str, base: Path) -> list[str]:
+def matching(pattern: str, base: Path) -> list[str]:
     """The files of a path or glob. The folder of the file that names it is no pattern, whatever its name.
 
     Raises:
@@ -263,7 +276,8 @@ def _matching(pattern: str, base: Path) -> list[str]:
     return sorted(glob(escape(named) + relative, recursive=True))
 
 
-def _service(name: str, model: ServiceModel) -> Service:
+def service_of(name: str, model: ServiceModel) -> Service:
+    """The service that a model describes."""
     agreed = model.objectives
     return Service(
         id=name,

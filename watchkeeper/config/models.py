@@ -1,4 +1,4 @@
-"""The models of the three kinds of YAML file. A docstring under a field is its help text in the JSON Schema."""
+"""The models of the daemon's file and of probe files. A docstring under a field is its help text in the schema."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from watchkeeper.domain.probe import Category
-from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.service import Criticality
 from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.schema.base import Model
@@ -220,56 +219,3 @@ class ProbeFile(Model):
 
     defaults: ProbeDefaults = ProbeDefaults()
     probes: list[dict[str, Any]]
-
-
-class MatchModel(Model):
-    category: Category | None = None
-    prober: str | None = None
-    service: str | None = None
-    """A service's id, or a glob."""
-    probe: str | None = None
-    """A probe's id, or a glob."""
-    labels: Labels = Field(default_factory=dict)
-
-
-class IncidentModel(Model):
-    impact: Level | None = None
-    """Derived from the severity if this is not set."""
-    urgency: Level | None = None
-    """Derived from the severity if this is not set."""
-    group_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("probe",)
-    """Alerts of this rule that agree in all of these are one incident: `probe`, `service`, `rule` or label names."""
-    backend: Identifier | None = None
-    """Where its tickets go; the default backend if this is not set."""
-
-
-class RuleModel(Model):
-    id: Identifier
-    """Unique among all rules, and stable: the keys of incidents are made of it."""
-    title: str = "{{ service.title }}: {{ probe.id }}: {{ message }}"
-    """The ticket's title: a Jinja2 template."""
-    match: MatchModel = MatchModel()
-    """Which probes the rule looks at: those that agree with all of this."""
-    when: str
-    """The condition, in CEL."""
-    for_: DurationMs = Field(default=0, alias="for")
-    """How long the condition must hold before the alert fires."""
-    keep_firing_for: DurationMs = 0
-    """How long the condition must be over before the alert stops firing."""
-    severity: Severity = Severity.MAJOR
-    incident: IncidentModel = IncidentModel()
-    runbook: str = ""
-    """Where to read what to do. It stands in the ticket."""
-
-
-class RuleGroup(Model):
-    """`rules` are read one by one, each as a `RuleModel`: a mistake in one does not hide those in others."""
-
-    name: Identifier
-    rules: list[dict[str, Any]]
-
-
-class RuleFile(Model):
-    """A file of rules."""
-
-    groups: list[RuleGroup]

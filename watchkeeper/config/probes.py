@@ -38,7 +38,8 @@ class ProbeReader:
     """`None`: not all could be read."""
     problems: list[Problem]
     probes: dict[str, Probe] = field(default_factory=dict)
-    _places: dict[str, Problem] = field(default_factory=dict)
+    places: dict[str, Problem] = field(default_factory=dict)
+    """Where each probe's id stands."""
 
     def read(self, document: Document) -> None:
         """Adds the probes of a file."""
@@ -56,7 +57,7 @@ class ProbeReader:
     @property
     def ids(self) -> Collection[str]:
         """Of all probes, those with problems too."""
-        return self._places.keys()
+        return self.places.keys()
 
     def _expand(self, document: Document, path: Path_, raw: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
@@ -111,12 +112,12 @@ class ProbeReader:
         """Whether no other probe has the id."""
         if not isinstance(name, str):
             return False  # said by the model
-        if (other := self._places.get(name)) is not None:
+        if (other := self.places.get(name)) is not None:
             where = f"{other.file}:{other.line}:{other.column}"
             message = f"the id {name!r} is taken by the probe at {where}"
             self.problems.append(document.problem((*path, "id"), message))
             return False
-        self._places[name] = document.problem((*path, "id"), "")
+        self.places[name] = document.problem((*path, "id"), "")
         return True
 
     def _check_service(self, document: Document, path: Path_, name: str, own: Mapping[str, Any]) -> None:

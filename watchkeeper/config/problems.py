@@ -1,31 +1,59 @@
-"""What is wrong with a configuration, and where."""
+"""What is wrong with a configuration, or odd, and where."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from enum import StrEnum
+
+from watchkeeper.config.codes import Code
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"  # it can be run, but hardly is what was meant
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error. `line` and `column` count from 1; `path` is where in the document, `` at its top."""
+    """One error, or one warning. `line` and `column` count from 1, in characters; `path` is where in the document, ``
+    at its top."""
 
     file: str
     line: int
     column: int
     path: str
     message: str
+    level: Level = Level.ERROR
+    code: Code = Code.INVALID
+
+    @property
+    def text(self) -> str:
+        """What is wrong, without the place in the file."""
+        return _one_line(f"{self.path}: {self.message}" if self.path else self.message)
 
     def __str__(self) -> str:
-        path = f"{self.path}: " if self.path else ""
-        return _one_line(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
+        place = _one_line(f"{self.file}:{self.line}:{self.column}")
+        if self.level is Level.WARNING:
+            return f"{place}: warning: {self.text} [{self.code}]"
+        return f"{place}: {self.text}"
+
+    def as_warning(self, code: Code, message: str) -> "Problem":
+        """A warning at the same place."""
+        return replace(self, level=Level.WARNING, code=code, message=message)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By place, each once."""
+    return sorted(set(problems), key=lambda p: (p.file, p.line, p.column, p.path, p.message))
 
 
 class ConfigError(Exception):
-    """The configuration can not be used. `problems` says why, all of it, sorted by place."""
+    """The configuration can not be used. `problems` says why, all of it, sorted by place. `warnings` are about what
+    could be read of it."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = set(problems)
-        self.problems = sorted(unique, key=lambda p: (p.file, p.line, p.column, p.path, p.message))
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
+        self.problems = in_order(problems)
+        self.warnings = in_order(warnings)
         super().__init__("\n".join(map(str, self.problems)))
 
 

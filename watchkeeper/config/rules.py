@@ -7,20 +7,13 @@ from typing import Any
 from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.expression import CompiledCondition, Compiler
-from watchkeeper.config.models import RuleFile, RuleModel
 from watchkeeper.config.probes import FindProber
 from watchkeeper.config.problems import Problem, listing, suggest
+from watchkeeper.config.rulemodels import FailuresModel, FlappingModel, NoDataModel, RuleFile, RuleModel
 from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template
 from watchkeeper.config.validation import validate
 from watchkeeper.domain.probe import Probe
-from watchkeeper.domain.rule import (
-    IMPACT_AND_URGENCY,
-    GroupBy,
-    Hold,
-    IncidentPolicy,
-    Match,
-    Rule,
-)
+from watchkeeper.domain.rule import Escalation, GroupBy, Hold, IncidentPolicy, Match, Rule, Thresholds, is_worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +22,7 @@ class Known:
 
     services: Collection[str] | None
     probes: Collection[str] | None
-    backends: Collection[str]
+    backends: Collection[str] | None
 
 
 @dataclass(slots=True)
@@ -42,8 +35,11 @@ class RuleReader:
     known: "Known"
     problems: list[Problem]
     rules: dict[str, Rule] = field(default_factory=dict)
+    places: dict[str, tuple[Document, Path_]] = field(default_factory=dict)
+    """Where each of `rules` stands."""
+    compilers: dict[str, Compiler] = field(default_factory=dict)
+    """By prober. They take long to make: readers may share them."""
     _places: dict[str, Problem] = field(default_factory=dict)
-    _compilers: dict[str, Compiler] = field(default_factory=dict)
 
     def read(self, document: Document) -> None:
         """Adds the rules of a file."""
@@ -65,11 +61,17 @@ class RuleReader:
         matched = [probe for probe in self.probes.values() if match(probe)]
         probers = dict.fromkeys(probe.prober for probe in matched)
         self._check_group_by(document, path, model, matched)
-        conditions = self._compile(document, path, model, probers)
-        title = self._title(document, path, model, probers)
-        if title is None or conditions is None or len(self.problems) > known:
+        conditions = self._compile(document, (*path, "when"), model, model.when, probers)
+        relief = {}
+        if model.resolve_when is not None:
+            relief = self._compile(document, (*path, "resolve_when"), model, model.resolve_when, probers)
+        title = self._template(document, (*path, "title"), model.title, probers)
+        labels = self._templates(document, (*path, "labels"), model.labels, probers)
+        annotations = self._templates(document, (*path, "annotations"), model.annotations, probers, one_line=False)
+        self._check_escalation(document, path, model)
+        if title is None or len(self.problems) > known:
             return
-        impact, urgency = IMPACT_AND_URGENCY[model.severity]
+        self.places[model.id] = document, path
         self.rules[model.id] = Rule(
             id=model.id,
             title=title,
@@ -78,13 +80,19 @@ class RuleReader:
             conditions=conditions,
             severity=model.severity,
             incident=IncidentPolicy(
-                impact=model.incident.impact or impact,
-                urgency=model.incident.urgency or urgency,
+                impact=model.incident.impact,
+                urgency=model.incident.urgency,
                 group_by=model.incident.group_by,
                 backend=model.incident.backend,
+                key=model.incident.key,
+                escalation=tuple(Escalation(one.after, one.severity) for one in model.escalate),
             ),
-            hold=Hold(model.for_, model.keep_firing_for),
+            hold=_hold(model),
             runbook=model.runbook,
+            resolve_when=model.resolve_when or "",
+            relief=relief,
+            labels=labels,
+            annotations=annotations,
         )
 
     def _note_id(self, document: Document, path: Path_, name: object) -> None:
@@ -122,36 +130,66 @@ class RuleReader:
                 message = f"no matched probe has the label {name!r}{suggest(name, known)}; accepted: {listing(known)}"
                 self.problems.append(document.problem((*path, "incident", "group_by", index), message))
 
+    def _check_escalation(self, document: Document, path: Path_, model: RuleModel) -> None:
+        if model.escalate and not is_worse(model.escalate[0].severity, model.severity):
+            message = f"the rule's severity is {model.severity}: a step must make it worse"
+            self.problems.append(document.problem((*path, "escalate", 0, "severity"), message))
+
     def _compile(
-        self, document: Document, path: Path_, model: RuleModel, probers: Iterable[str]
-    ) -> dict[str, CompiledCondition] | None:
+        self, document: Document, path: Path_, model: RuleModel, text: str, probers: Iterable[str]
+    ) -> dict[str, CompiledCondition]:
         conditions: dict[str, CompiledCondition] = {}
-        good = True
         for prober in probers or self._likely_probers(model):
             try:
-                conditions[prober] = self._compiler(prober).compile(model.when)
+                conditions[prober] = self._compiler(prober).compile(text)
             except ExpressionError as error:
-                good = False
                 self.problems.extend(
-                    document.problem((*path, "when"), mistake.message, offset=mistake.offset)
-                    for mistake in error.mistakes
+                    document.problem(path, mistake.message, offset=mistake.offset) for mistake in error.mistakes
                 )
-        return conditions if good else None
+        return conditions
 
     def _likely_probers(self, model: RuleModel) -> list[str]:
         """Where no probe matches, what the rule says is checked against the prober that it names."""
         return [model.match.prober] if model.match.prober in self.prober_names else []
 
     def _compiler(self, prober: str) -> Compiler:
-        if prober not in self._compilers:
-            self._compilers[prober] = Compiler(self.find_prober(prober))
-        return self._compilers[prober]
+        if prober not in self.compilers:
+            self.compilers[prober] = Compiler(self.find_prober(prober))
+        return self.compilers[prober]
 
-    def _title(
-        self, document: Document, path: Path_, model: RuleModel, probers: Iterable[str]
+    def _templates(
+        self,
+        document: Document,
+        path: Path_,
+        texts: Mapping[str, str],
+        probers: Collection[str],
+        *,
+        one_line: bool = True,
+    ) -> dict[str, CompiledTemplate]:
+        found = {
+            name: self._template(document, (*path, name), text, probers, one_line=one_line)
+            for name, text in texts.items()
+        }
+        return {name: template for name, template in found.items() if template is not None}
+
+    def _template(
+        self, document: Document, path: Path_, text: str, probers: Iterable[str], *, one_line: bool = True
     ) -> CompiledTemplate | None:
         try:
-            return compile_template(model.title, [self.find_prober(name) for name in probers])
+            return compile_template(text, [self.find_prober(name) for name in probers], one_line=one_line)
         except TemplateError as error:
-            self.problems.append(document.problem((*path, "title"), str(error)))
+            self.problems.append(document.problem(path, str(error)))
             return None
+
+
+def _hold(model: RuleModel) -> Hold:
+    counted = model.for_ if isinstance(model.for_, FailuresModel) else FailuresModel(failures=1)
+    flapping = model.flapping
+    return Hold(
+        for_ms=model.for_ if isinstance(model.for_, int) else 0,
+        keep_firing_for_ms=model.keep_firing_for,
+        failures=counted.failures,
+        of=counted.of or counted.failures,
+        no_data_ms=model.no_data.alert_after if isinstance(model.no_data, NoDataModel) else None,
+        flapping=Thresholds(flapping.high / 1e6, flapping.low / 1e6) if isinstance(flapping, FlappingModel) else None,
+    )

@@ -14,8 +14,9 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from watchkeeper.config.problems import listing, suggest
-from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, names_for, parse_window_ms
+from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, asked, names_for
 from watchkeeper.domain.rule import Scope
+from watchkeeper.domain.streak import STATUS
 from watchkeeper.domain.units import format_elapsed_ms, format_size
 from watchkeeper.domain.window import DURATION, Unanswerable
 
@@ -111,20 +112,22 @@ class CompiledTemplate:
     source: str
     spans_ms: Mapping[str, int]
     _template: JinjaTemplate
+    _one_line: bool = True
 
     def __call__(self, scope: Scope) -> str:
         try:
             text = self._template.render(_context(scope))
         except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
             text = f"{scope.probe.id}: {scope.sample.message or scope.sample.status} (title failed: {error})"
-        return " ".join(text.split())[:MAX_RENDERED]
+        return (" ".join(text.split()) if self._one_line else text.strip())[:MAX_RENDERED]
 
 
-def compile_template(text: str, probers: Iterable[ProberKind] = ()) -> CompiledTemplate:
+def compile_template(text: str, probers: Iterable[ProberKind] = (), *, one_line: bool = True) -> CompiledTemplate:
     """The template that a text is.
 
     Args:
         probers: whose samples it is for: a value or fact that none of them produces is an error. None: any.
+        one_line: whether line breaks become spaces.
 
     Raises:
         TemplateError: a name, a filter or a statement that there is not, or bad syntax.
@@ -135,7 +138,7 @@ def compile_template(text: str, probers: Iterable[ProberKind] = ()) -> CompiledT
         tree = _ENVIRONMENT.parse(text)
         produced = [name for prober in probers for name in names_for(prober)]
         _check_all(tree, produced or None, MAX_DEPTH)
-        return CompiledTemplate(text, dict(_asked(tree, produced)), _ENVIRONMENT.from_string(text))
+        return CompiledTemplate(text, dict(_asked(tree, produced)), _ENVIRONMENT.from_string(text), one_line)
     except TemplateSyntaxError as error:
         raise TemplateError(f"is no valid template: {error.message}") from None
     except RecursionError:
@@ -199,26 +202,37 @@ def _asked(tree: nodes.Template, produced: Collection[str]) -> Iterator[tuple[st
             raise TemplateError("only the functions of rules can be called here")
         if len(call.args) != len(function.parameters) or call.kwargs or call.dyn_args or call.dyn_kwargs:
             raise TemplateError(f"{call.node.name} is called as {function.signature(call.node.name)}")
-        series, span = function.series, 0
+        literals: list[str | None] = []
         for parameter, argument in zip(function.parameters, call.args, strict=True):
             if parameter is Parameter.NUMBER:
+                literals.append(None)
                 continue
             if not isinstance(argument, nodes.Const) or not isinstance(argument.value, str):
                 raise TemplateError(f"{call.node.name}: the {parameter} is written as a plain text in quotes")
-            if parameter is Parameter.SERIES:
-                series = argument.value
-                if series != DURATION:
-                    _check_name("values", series, produced or None)
-            elif parameter is Parameter.FACT:
-                _check_name("facts", argument.value, produced or None)
-            elif parameter is Parameter.WINDOW:
-                try:
-                    span = parse_window_ms(argument.value)
-                except ValueError as error:
-                    raise TemplateError(str(error)) from None
-        if series is not None:
-            spans[series] = max(spans.get(series, 0), span)
+            literals.append(argument.value)
+            _check_argument(parameter, argument.value, produced or None)
+        try:
+            found = asked(function, literals)
+        except ValueError as error:
+            raise TemplateError(str(error)) from None
+        if found is not None:
+            spans[found[0]] = max(spans.get(found[0], 0), found[1])
     yield from spans.items()
+
+
+def _check_argument(parameter: Parameter, literal: str, produced: Collection[str] | None) -> None:
+    """Of the name of a value or a fact, whether there is such a one."""
+    if parameter is Parameter.FACT:
+        _check_name("facts", literal, produced)
+    elif parameter is Parameter.SERIES and literal != DURATION:
+        _check_name("values", literal, produced)
+    elif parameter is Parameter.NAME and produced is not None:
+        roots = (name.partition(".") for name in produced)
+        known = [*dict.fromkeys(name for root, _, name in roots if root in ("values", "facts")), STATUS]
+        if literal not in known:
+            raise TemplateError(
+                f"there is no value or fact {literal!r} here{suggest(literal, known)}: there is {listing(known)}"
+            )
 
 
 def _context(scope: Scope) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def validate_right(model: type[M], data: object, document: Document, **stand_ins
 def _problem(
     model: type[Model], detail: ErrorDetails, document: Document, path: Path_, known: tuple[str, ...]
 ) -> Problem:
-    place = tuple(step for step in detail["loc"] if step != "[key]")
+    # In brackets stand notes about the place: that it is a key, or which of several shapes was tried.
+    place = tuple(step for step in detail["loc"] if not (isinstance(step, str) and step.startswith("[")))
     kind = detail["type"]
     about_key = kind == "extra_forbidden" or "[key]" in detail["loc"]
     return document.problem((*path, *place), _message(model, detail, place, known), key=about_key)

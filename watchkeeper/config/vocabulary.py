@@ -3,19 +3,25 @@
 One table serves CEL (`when`) and Jinja2 (titles): declared types for the checks, and how to get each from a scope.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from math import inf
 from typing import Any, Final, Protocol
 
-from watchkeeper.domain import window as windows
 from watchkeeper.domain.probe import Category, FactType, Status
+from watchkeeper.domain.ring import Stretch
 from watchkeeper.domain.rule import Scope
+from watchkeeper.domain.statistics import Line, Unanswerable, quantile, time_to
+from watchkeeper.domain.streak import LOOK_BACK_MS, MOST, change_of, streak_of
 from watchkeeper.domain.units import parse_duration_ms, utc
-from watchkeeper.domain.window import Unanswerable
+from watchkeeper.domain.window import UP
 from watchkeeper.schema.base import Model
+
+_MILLION: Final = 1_000_000
+_STATUSES: Final = (Status.UP.value, Status.DOWN.value)
 
 
 class ProberKind(Protocol):
@@ -46,12 +52,14 @@ class Kind(StrEnum):
 
 
 class Parameter(StrEnum):
-    """What stands at a function's argument. Names and windows are literals, so that they can be checked."""
+    """What stands at a function's argument. All but numbers are literals, so that they can be checked."""
 
     SERIES = "series"  # the name of a value, or "duration"
     WINDOW = "window"  # a duration: "10m"
     NUMBER = "number"
     FACT = "fact"  # the name of a fact that is a time
+    NAME = "name"  # the name of a value or a fact, or "status"
+    STATUS = "status"  # "up" or "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +71,31 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of rules. `call` gets the scope and the arguments, numbers as floats, durations as text."""
+    """A function of rules. `call` gets the scope and the arguments, numbers as floats, everything else as text."""
 
     parameters: tuple[Parameter, ...]
-    call: Callable[..., float]
+    call: Callable[..., float | bool]
     meaning: str
     series: str | None = None  # the series it reads where no parameter names one
+    least: int = 1  # how many points its window must hold for an answer
+    low: float = -inf
+    high: float = inf
+    """An answer lies between these two, both included."""
+    result: Kind = Kind.NUMBER
 
     def signature(self, name: str) -> str:
         return f"{name}({', '.join(self.parameters)})"
 
 
+def _known(number: float) -> float | None:
+    """Not a number is what the duration of a run is of which it was not kept."""
+    return number if number == number else None  # noqa: PLR0124
+
+
 NAMES: Final[Mapping[str, Name]] = {
     "status": Name(Kind.TEXT, lambda s: s.sample.status.value, "up or down: a sample that is unknown is not judged"),
     "up": Name(Kind.BOOLEAN, lambda s: s.sample.status is Status.UP, "whether the status is up"),
-    "duration": Name(Kind.NUMBER, lambda s: s.sample.duration_s, "of the run, in seconds"),
+    "duration": Name(Kind.NUMBER, lambda s: _known(s.sample.duration_s), "of the run, in seconds"),
     "message": Name(Kind.TEXT, lambda s: s.sample.message, "what the prober says of the run, in words"),
     "missed": Name(Kind.NUMBER, lambda s: float(s.sample.missed), "runs in a row that did not take place when due"),
     "now": Name(Kind.TIME, lambda s: utc(s.now_ms), "the time of the evaluation"),
@@ -135,31 +153,75 @@ def parse_window_ms(text: str) -> int:
     return length
 
 
-_Aggregate = Callable[[Any], float]
+def parse_status(text: str) -> Status:
+    """A status that runs can have in a row.
+
+    Raises:
+        ValueError: it is none. Its text says which there are.
+    """
+    if text not in _STATUSES:
+        raise ValueError(f"{text!r} is no status that runs have in a row: accepted are {' and '.join(_STATUSES)}")
+    return Status(text)
 
 
-def _over(aggregate: _Aggregate) -> Callable[..., float]:
+def asked(function: Function, literals: Sequence[str | None]) -> tuple[str, int] | None:
+    """What a call reads of the window and how far back, in ms: as far as its last window goes.
+
+    Args:
+        literals: the arguments, None for numbers.
+
+    Raises:
+        ValueError: one is wrong.
+    """
+    name, span_ms = function.series, 0
+    for parameter, literal in zip(function.parameters, literals, strict=True):
+        if literal is None:
+            continue
+        if parameter is Parameter.SERIES:
+            name = literal
+        elif parameter is Parameter.NAME:
+            name = change_of(literal)
+        elif parameter is Parameter.STATUS:
+            name, span_ms = streak_of(parse_status(literal)), LOOK_BACK_MS
+        elif parameter is Parameter.WINDOW:
+            span_ms = parse_window_ms(literal)
+    return None if name is None else (name, span_ms)
+
+
+def _over(aggregate: Callable[[Stretch], float], at_least: int = 1) -> Callable[..., float]:
     def call(scope: Scope, series: str, window: str) -> float:
-        return aggregate(scope.window.points(series, _span(window), scope.now_ms).values)
+        return aggregate(scope.window.stretch(series, _span(window), scope.now_ms, at_least))
 
     return call
 
 
-def _rate(scope: Scope, series: str, window: str) -> float:
-    return windows.rate(scope.window.points(series, _span(window), scope.now_ms, at_least=2))
-
-
 def _quantile(scope: Scope, q: float, series: str, window: str) -> float:
-    return windows.quantile(q, scope.window.points(series, _span(window), scope.now_ms).values)
+    return quantile(q, scope.window.stretch(series, _span(window), scope.now_ms).values)
+
+
+def _downs(scope: Scope, window: str) -> tuple[float, int]:
+    """How many samples of the window were down, and how many there are."""
+    statuses = scope.window.stretch(UP, _span(window), scope.now_ms)
+    return len(statuses) - statuses.total(), len(statuses)
 
 
 def _down_ratio(scope: Scope, window: str) -> float:
-    return 1 - windows.average(scope.window.points(windows.UP, _span(window), scope.now_ms).values)
+    down, count = _downs(scope, window)
+    return down / count
 
 
-def _fit(scope: Scope, series: str, window: str) -> windows.Line:
-    points = scope.window.points(series, _span(window), scope.now_ms, at_least=2)
-    return windows.fit(points, scope.now_ms)
+def _burn_rate(scope: Scope, window: str) -> float:
+    objective_ppm = scope.service.objectives.availability_ppm
+    if objective_ppm is None:
+        raise Unanswerable(f"the service {scope.service.id} has no availability objective")
+    if objective_ppm >= _MILLION:
+        raise Unanswerable(f"the service {scope.service.id} shall always be available: there is no error budget")
+    down, count = _downs(scope, window)
+    return down * _MILLION / (count * (_MILLION - objective_ppm))
+
+
+def _fit(scope: Scope, series: str, window: str) -> Line:
+    return scope.window.stretch(series, _span(window), scope.now_ms, at_least=2).fit(scope.now_ms)
 
 
 def _predict(scope: Scope, series: str, ahead: str, window: str) -> float:
@@ -168,7 +230,15 @@ def _predict(scope: Scope, series: str, ahead: str, window: str) -> float:
 
 
 def _time_to(scope: Scope, series: str, limit: float, window: str) -> float:
-    return windows.time_to(limit, _fit(scope, series, window))
+    return time_to(limit, _fit(scope, series, window))
+
+
+def _changed(scope: Scope, name: str, window: str) -> bool:
+    return scope.window.changed(name, _span(window), scope.now_ms)
+
+
+def _consecutive(scope: Scope, status: str) -> float:
+    return float(scope.window.in_a_row(Status(status)))
 
 
 def _age(scope: Scope, fact: str) -> float:
@@ -181,15 +251,34 @@ def _age(scope: Scope, fact: str) -> float:
 _S, _W, _N, _F = Parameter.SERIES, Parameter.WINDOW, Parameter.NUMBER, Parameter.FACT
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
-    "avg": Function((_S, _W), _over(windows.average), "the mean of the samples in the window"),
-    "min": Function((_S, _W), _over(min), "the smallest"),
-    "max": Function((_S, _W), _over(max), "the largest"),
-    "sum": Function((_S, _W), _over(sum), "the sum"),
-    "count": Function((_S, _W), _over(len), "how many samples there are"),
-    "rate": Function((_S, _W), _rate, "growth per second of a counter; a fall counts as a reset"),
+    "avg": Function((_S, _W), _over(Stretch.average), "the mean of the samples in the window"),
+    "min": Function((_S, _W), _over(Stretch.least), "the smallest"),
+    "max": Function((_S, _W), _over(Stretch.greatest), "the largest"),
+    "sum": Function((_S, _W), _over(Stretch.total), "the sum"),
+    "count": Function((_S, _W), _over(len), "how many samples there are, at least 1", low=1),
+    "stddev": Function((_S, _W), _over(Stretch.deviation), "the standard deviation (of the population)", low=0),
     "quantile": Function((_N, _S, _W), _quantile, "the quantile (0 to 1), interpolated linearly"),
-    "down_ratio": Function((_W,), _down_ratio, "the share of samples that were down, 0 to 1", windows.UP),
-    "predict": Function((_S, _W, _W), _predict, "the value after the first duration, by a line fitted to the second"),
-    "time_to": Function((_S, _N, _W), _time_to, "seconds until the fitted line reaches the limit, from below"),
-    "age": Function((_F,), _age, "seconds since the time that a fact tells"),
+    "delta": Function((_S, _W), _over(Stretch.delta, 2), "the last value in the window minus the first", least=2),
+    "rate": Function(
+        (_S, _W), _over(Stretch.rate, 2), "growth per second of a counter; a fall counts as a reset", least=2, low=0
+    ),
+    "down_ratio": Function((_W,), _down_ratio, "the share of samples that were down, 0 to 1", UP, low=0, high=1),
+    "burn_rate": Function(
+        (_W,), _burn_rate, "how many times faster the service's error budget burns than it may", UP, low=0
+    ),
+    "consecutive": Function(
+        (Parameter.STATUS,), _consecutive, f'runs in a row that were `"up"` or `"down"`, up to now and to {MOST}',
+        least=0, low=0, high=MOST,
+    ),
+    "changed": Function(
+        (Parameter.NAME, _W), _changed, 'whether a value, a fact or `"status"` changed in the window',
+        result=Kind.BOOLEAN,
+    ),
+    "predict": Function(
+        (_S, _W, _W), _predict, "the value after the first duration, by a line fitted to the second", least=2
+    ),
+    "time_to": Function(
+        (_S, _N, _W), _time_to, "seconds until the fitted line reaches the limit, from below", least=2, low=0
+    ),
+    "age": Function((_F,), _age, "seconds since the time that a fact tells", least=0),
 }  # fmt: skip

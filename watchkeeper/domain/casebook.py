@@ -1,14 +1,26 @@
-"""The open incidents, and what becomes of them when alerts fire and are over."""
+"""The open incidents, and what becomes of them when alerts fire, come and go, and are over."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from watchkeeper.domain.alert import Alert
+from watchkeeper.domain.alert import Alert, AlertRef
 from watchkeeper.domain.correlation import incident_key, ticket_key
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
-from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, IncidentState, step
-from watchkeeper.domain.rule import Rule, Scope
+from watchkeeper.domain.incident import (
+    AlertFired,
+    AlertFlaps,
+    AlertOver,
+    AlertReturned,
+    Event,
+    Incident,
+    IncidentState,
+    Named,
+    Reassessed,
+    step,
+)
+from watchkeeper.domain.rule import Rule, Scope, Severity, Template, assess, is_worse, priority
+from watchkeeper.domain.service import Service
 from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketState, draft_incident
-from watchkeeper.domain.units import format_elapsed_ms, format_time
+from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, format_time
 
 
 class Casebook:
@@ -27,44 +39,123 @@ class Casebook:
     def fired(self, alert: Alert, rule: Rule, scope: Scope, default_backend: str) -> list[Effect]:
         """What follows from an alert that fires: a new incident, or one more alert in an open one."""
         key = incident_key(rule, scope.probe)
-        incident = self.open.get(key)
         self._key_of[alert.ref] = key
-        if incident is None:
-            return self._begin(key, alert, rule, scope, default_backend)
-        joined = step(incident, AlertFired(alert.ref, alert.since_ms))
-        if joined is incident:
-            return []
-        self.open[key] = joined
-        text = f"{scope.probe.id} joined: {scope.sample.message}"
-        return [
-            IncidentChanged(joined, Happening.JOINED, alert.since_ms, alert.ref, text),
-            _command(joined, CommandKind.UPDATE, TicketChange(text), alert.since_ms),
-        ]
+        if (incident := self.open.get(key)) is None:
+            effects = self._begin(key, alert, rule, scope, default_backend)
+        else:
+            text = f"{scope.probe.id} joined: {scope.sample.message}"
+            event = AlertFired(alert.ref, alert.since_ms)
+            effects = self._take(incident, event, Happening.JOINED, alert, TicketChange(text), alert.since_ms)
+            if is_worse(rule.severity, incident.severity):
+                why = f"the rule {rule.id} fires"
+                effects += self._raise(key, rule, rule.severity, scope.service, why, alert, alert.since_ms)
+        return effects + self._mark_flapping(alert, alert.since_ms)
+
+    def stayed(self, before: Alert, after: Alert, reason: str, at_ms: int) -> list[Effect]:
+        """What follows when an alert goes on firing: that it came back, that it began or ceased to flap. Of one that
+        flaps it is counted how often it comes back, and no more."""
+        incident = self._of(after)
+        effects: list[Effect] = []
+        if incident is not None and after.returns > before.returns:
+            text = "" if after.ref in incident.flapping else f"{after.ref.probe_id} is in trouble again: {reason}"
+            joined = step(incident, AlertReturned(after.ref))
+            self.open[incident.key] = joined
+            effects.append(IncidentChanged(joined, Happening.RETURNED, at_ms, after.ref, text))
+        return effects + self._mark_flapping(after, at_ms)
 
     def over(self, alert: Alert, reason: str) -> list[Effect]:
         """What follows from an alert that is over: its incident is too when it was the last."""
-        key = self._key_of.pop(alert.ref, None)
-        incident = self.open.get(key) if key is not None else None
+        incident = self._of(alert)
+        self._key_of.pop(alert.ref, None)
         if incident is None:
             return []
-        left = step(incident, AlertOver(alert.ref, alert.since_ms))
-        if left.state is IncidentState.OPEN:
-            self.open[left.key] = left
+        event = AlertOver(alert.ref, alert.since_ms)
+        if incident.firing - {alert.ref}:
             text = f"{alert.ref.probe_id} is no longer part of it: {reason}"
-            return [
-                IncidentChanged(left, Happening.LEFT, alert.since_ms, alert.ref, text),
-                _command(left, CommandKind.UPDATE, TicketChange(text), alert.since_ms),
-            ]
-        del self.open[left.key]
-        lasted = format_elapsed_ms(alert.since_ms - left.started_ms)
-        text = f"Over since {format_time(alert.since_ms)}, after {lasted}: {reason}"
+            return self._take(incident, event, Happening.LEFT, alert, TicketChange(text), alert.since_ms)
+        lasted = format_elapsed_ms(alert.since_ms - incident.started_ms)
+        often = f", in which {_came_back(incident)}" if incident.returns else ""
+        text = f"Over since {format_time(alert.since_ms)}, after {lasted}{often}: {reason}"
+        change = TicketChange(text, TicketState.RESOLVED)
+        return self._take(incident, event, Happening.RESOLVED, alert, change, alert.since_ms)
+
+    def escalations(self, rules: Mapping[str, Rule], key: str | None = None) -> Iterator[tuple[int, str]]:
+        """When which open incidents get worse, if they are still open then: all of them, or the one of a key."""
+        found = self.open.values() if key is None else [self.open[key]]
+        for incident in found:
+            rule = rules.get(incident.rule_id)
+            for step_ in () if rule is None else rule.incident.escalation:
+                if is_worse(step_.severity, incident.severity):
+                    yield incident.opened_ms + step_.after_ms, incident.key
+
+    def escalate(self, key: str, rule: Rule, service: Service, now_ms: int) -> list[Effect]:
+        """What follows when an incident has been open for long."""
+        incident = self.open[key]
+        open_ms = now_ms - incident.opened_ms
+        due = [one.severity for one in rule.incident.escalation if one.after_ms <= open_ms]
+        worst = min(due, key=list(Severity).index, default=incident.severity)
+        if not is_worse(worst, incident.severity):
+            return []
+        why = f"it has been open for {format_duration_ms(open_ms // 1000 * 1000)}"
+        return self._raise(key, rule, worst, service, why, None, now_ms)
+
+    def key_of(self, ref: AlertRef) -> str | None:
+        """The key of the incident that an alert which fires is part of."""
+        return self._key_of.get(ref)
+
+    def _of(self, alert: Alert) -> Incident | None:
+        key = self._key_of.get(alert.ref)
+        return None if key is None else self.open.get(key)
+
+    def _mark_flapping(self, alert: Alert, at_ms: int) -> list[Effect]:
+        incident = self._of(alert)
+        if incident is None or alert.is_flapping == (alert.ref in incident.flapping):
+            return []
+        event = AlertFlaps(alert.ref, alert.is_flapping)
+        if alert.is_flapping:
+            text = f"{alert.ref.probe_id} comes and goes: this stays open until it has calmed down"
+            return self._take(incident, event, Happening.FLAPPING, alert, TicketChange(text), at_ms)
+        text = f"{alert.ref.probe_id} has calmed down; {_came_back(incident)}"
+        return self._take(incident, event, Happening.STEADY, alert, TicketChange(text), at_ms)
+
+    def _raise(
+        self, key: str, rule: Rule, severity: Severity, service: Service, why: str, alert: Alert | None, at_ms: int
+    ) -> list[Effect]:
+        incident = self.open[key]
+        event = Reassessed(severity, *assess(rule, severity, service))
+        after = step(incident, event)
+        level = priority(after.impact, after.urgency)
+        text = f"Raised from {incident.severity} to {severity}, priority {level}: {why}"
+        change = TicketChange(text, impact=after.impact, urgency=after.urgency)
+        return self._take(incident, event, Happening.ESCALATED, alert, change, at_ms)
+
+    def _take(
+        self,
+        incident: Incident,
+        event: Event,
+        happening: Happening,
+        alert: Alert | None,
+        change: TicketChange,
+        at_ms: int,
+    ) -> list[Effect]:
+        """Moves an incident on, and tells its ticket."""
+        after = step(incident, event)
+        if after is incident:
+            return []
+        if after.state is IncidentState.OPEN:
+            self.open[after.key] = after
+        else:
+            del self.open[after.key]
+        ref = incident.affected[0] if alert is None else alert.ref
+        kind = CommandKind.UPDATE if change.state is None else CommandKind.RESOLVE
         return [
-            IncidentChanged(left, Happening.RESOLVED, alert.since_ms, alert.ref, text),
-            _command(left, CommandKind.RESOLVE, TicketChange(text, TicketState.RESOLVED), alert.since_ms),
+            IncidentChanged(after, happening, at_ms, ref, change.note),
+            _command(after, kind, change, at_ms),
         ]
 
     def _begin(self, key: str, alert: Alert, rule: Rule, scope: Scope, default_backend: str) -> list[Effect]:
         active = alert.active_since_ms
+        impact, urgency = assess(rule, rule.severity, scope.service)
         incident = Incident(
             id=self._next_id,
             key=key,
@@ -72,14 +163,16 @@ class Casebook:
             service=scope.service.id,
             title=rule.title(scope),
             severity=rule.severity,
-            impact=rule.incident.impact,
-            urgency=rule.incident.urgency,
+            impact=impact,
+            urgency=urgency,
             backend=rule.incident.backend or default_backend,
             started_ms=alert.since_ms if active is None else active,
             opened_ms=alert.since_ms,
             firing=frozenset({alert.ref}),
             affected=(alert.ref,),
             runbook=rule.runbook,
+            labels=_rendered(rule.labels, scope),
+            annotations=_rendered(rule.annotations, scope),
         )
         draft = draft_incident(incident, ticket_key(key, incident.opened_ms), rule, scope)
         self._next_id += 1
@@ -88,6 +181,14 @@ class Casebook:
             IncidentChanged(incident, Happening.OPENED, alert.since_ms, alert.ref, scope.sample.message),
             _command(incident, CommandKind.CREATE, draft, alert.since_ms),
         ]
+
+
+def _came_back(incident: Incident) -> str:
+    return "trouble came back " + ("once" if incident.returns == 1 else f"{incident.returns} times")
+
+
+def _rendered(templates: Mapping[str, Template], scope: Scope) -> tuple[Named, ...]:
+    return tuple(Named(name, template(scope)) for name, template in templates.items())
 
 
 def _command(incident: Incident, kind: CommandKind, payload: TicketDraft | TicketChange, at_ms: int) -> Command:

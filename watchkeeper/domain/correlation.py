@@ -8,7 +8,7 @@ from watchkeeper.domain.rule import GroupBy, Rule
 
 def incident_key(rule: Rule, probe: Probe) -> str:
     """What alerts of one incident share, readable and stable: `service-down/service=web-shop`."""
-    parts = [rule.id]
+    parts = [rule.incident.key or rule.id]
     for name in rule.incident.group_by:
         if name == GroupBy.PROBE:
             parts.append(f"probe={probe.id}")

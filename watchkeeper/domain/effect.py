@@ -42,11 +42,17 @@ class Happening(StrEnum):
     OPENED = "opened"
     JOINED = "joined"
     LEFT = "left"
+    RETURNED = "returned"  # a condition came back before its alert was over
+    FLAPPING = "flapping"  # it comes and goes
+    STEADY = "steady"  # it did
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentChanged:
+    """`alert`: which it is about; of what is about all of them, the first."""
+
     incident: Incident
     happening: Happening
     at_ms: int

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from watchkeeper.domain.alert import AlertRef
-from watchkeeper.domain.rule import Level, Severity
+from watchkeeper.domain.rule import Level, Severity, is_worse
 
 _PREFIX: Final = "INC-"
 
@@ -32,10 +32,18 @@ class IncidentState(StrEnum):
     RESOLVED = "resolved"
 
 
+class Named(NamedTuple):
+    """A label or an annotation, rendered."""
+
+    name: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """`started_ms`: when the first condition began to hold; `opened_ms`: when its alert fired.
-    `firing`: the alerts that fire now; `affected`: all that ever did, in order."""
+    `firing`: the alerts that fire now; `affected`: all that ever did, in order; `flapping`: those of the firing ones
+    that flap. `returns`: how often a condition came back while the incident was open."""
 
     id: int
     key: str
@@ -53,6 +61,10 @@ class Incident:
     state: IncidentState = IncidentState.OPEN
     resolved_ms: int | None = None
     runbook: str = ""
+    labels: tuple[Named, ...] = ()
+    annotations: tuple[Named, ...] = ()
+    flapping: frozenset[AlertRef] = frozenset()
+    returns: int = 0
 
     @property
     def number(self) -> str:
@@ -72,13 +84,42 @@ class AlertOver:
     at_ms: int
 
 
-def step(incident: Incident, event: AlertFired | AlertOver) -> Incident:
+@dataclass(frozen=True, slots=True)
+class AlertReturned:
+    """The condition was over, and came back before the alert was."""
+
+    alert: AlertRef
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFlaps:
+    """The alert begins to flap, or ceases to."""
+
+    alert: AlertRef
+    flaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reassessed:
+    """What the incident counts as from now on."""
+
+    severity: Severity
+    impact: Level
+    urgency: Level
+
+
+Event = AlertFired | AlertOver | AlertReturned | AlertFlaps | Reassessed
+
+
+def step(incident: Incident, event: Event) -> Incident:
     """The incident after an event. The same object when the event changes nothing.
 
     A resolved incident stays resolved: trouble that comes back is a new incident.
     """
     if incident.state is IncidentState.RESOLVED:
         return incident
+    if isinstance(event, Reassessed):
+        return _reassess(incident, event)
     if isinstance(event, AlertFired):
         if event.alert in incident.firing:
             return incident
@@ -87,7 +128,27 @@ def step(incident: Incident, event: AlertFired | AlertOver) -> Incident:
         return replace(incident, firing=incident.firing | {event.alert}, affected=affected)
     if event.alert not in incident.firing:
         return incident
+    if isinstance(event, AlertReturned):
+        return replace(incident, returns=incident.returns + 1)
+    flapping = incident.flapping - {event.alert}
+    if isinstance(event, AlertFlaps):
+        flapping = incident.flapping | {event.alert} if event.flaps else flapping
+        return replace(incident, flapping=flapping) if flapping != incident.flapping else incident
     firing = incident.firing - {event.alert}
     if firing:
-        return replace(incident, firing=firing)
-    return replace(incident, firing=firing, state=IncidentState.RESOLVED, resolved_ms=event.at_ms)
+        return replace(incident, firing=firing, flapping=flapping)
+    return replace(incident, firing=firing, flapping=flapping, state=IncidentState.RESOLVED, resolved_ms=event.at_ms)
+
+
+def _reassess(incident: Incident, event: Reassessed) -> Incident:
+    """Trouble that goes on gets worse, or stays as it is: nothing is lowered."""
+    severity = event.severity if is_worse(event.severity, incident.severity) else incident.severity
+    impact = max(event.impact, incident.impact, key=_height)
+    urgency = max(event.urgency, incident.urgency, key=_height)
+    if (severity, impact, urgency) == (incident.severity, incident.impact, incident.urgency):
+        return incident
+    return replace(incident, severity=severity, impact=impact, urgency=urgency)
+
+
+def _height(level: Level) -> int:
+    return -list(Level).index(level)

@@ -1,13 +1,13 @@
 """Rules: which probes they look at, what they ask, what they open."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 from watchkeeper.domain.probe import Category, Probe, Sample
-from watchkeeper.domain.service import Service
+from watchkeeper.domain.service import Criticality, Service
 from watchkeeper.domain.window import EMPTY, Window
 
 
@@ -38,6 +38,11 @@ def priority(impact: Level, urgency: Level) -> int:
     """1 (critical) to 5 (planning) by the usual matrix: high x high is 1, low x low is 5."""
     levels = list(Level)
     return 1 + levels.index(impact) + levels.index(urgency)
+
+
+def is_worse(one: Severity, other: Severity) -> bool:
+    severities = list(Severity)
+    return severities.index(one) < severities.index(other)
 
 
 @dataclass(slots=True)
@@ -100,11 +105,28 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Between which shares of weighted state changes (0 to 1) an alert begins to flap, and ends to. Icinga 2's."""
+
+    high: float = 0.30
+    low: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
-    """How long a condition must hold before the alert fires, and be over before it stops."""
+    """How long a condition must hold before the alert fires, and be over before it stops.
+
+    `failures`, `of`: it holds when it did in so many of the last so many samples that could tell.
+    `no_data_ms`: for how long nothing may be known before the alert fires for that; `None`: for ever.
+    `flapping`: `None` where alerts may come and go as often as they like.
+    """
 
     for_ms: int = 0
     keep_firing_for_ms: int = 0
+    failures: int = 1
+    of: int = 1
+    no_data_ms: int | None = None
+    flapping: Thresholds | None = None
 
 
 class GroupBy(StrEnum):
@@ -116,19 +138,31 @@ class GroupBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentPolicy:
-    """What a rule opens."""
+class Escalation:
+    """What an incident becomes that is still open so long after it was opened."""
 
-    impact: Level
-    urgency: Level
+    after_ms: int
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPolicy:
+    """What a rule opens. `key`: what rules share whose alerts are one trouble, `None` for the rule's own id.
+    `impact` and `urgency`: `None` where they follow from severity and service."""
+
+    impact: Level | None = None
+    urgency: Level | None = None
     group_by: tuple[str, ...] = (GroupBy.PROBE,)
     backend: str | None = None  # None: the default backend
+    key: str | None = None
+    escalation: tuple[Escalation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `conditions` holds the compiled `when` for each prober whose probes the rule matches:
-    what names mean, and which exist, depends on the prober."""
+    what names mean, and which exist, depends on the prober. `relief` holds those of `resolve_when`, where the rule
+    has one: an alert that fires is over when that holds, and not when `when` no longer does."""
 
     id: str
     title: Template
@@ -139,6 +173,33 @@ class Rule:
     incident: IncidentPolicy
     hold: Hold = Hold()
     runbook: str = ""
+    resolve_when: str = ""
+    relief: Mapping[str, Condition] = field(default_factory=dict)
+    labels: Mapping[str, Template] = field(default_factory=dict)
+    annotations: Mapping[str, Template] = field(default_factory=dict)
+
+    def templates(self) -> Iterator[Template]:
+        """All of its texts with placeholders."""
+        yield self.title
+        yield from self.labels.values()
+        yield from self.annotations.values()
+
+    def asks_the_same_as(self, other: "Rule") -> bool:
+        """Whether both hold, and are over, at the same times."""
+        return (self.when, self.resolve_when) == (other.when, other.resolve_when)
+
+    def alerts_like(self, other: "Rule") -> bool:
+        """Whether it is also held for the same time."""
+        return self.asks_the_same_as(other) and self.hold == other.hold
+
+
+def assess(rule: Rule, severity: Severity, service: Service) -> tuple[Level, Level]:
+    """Impact and urgency: what the rule sets, else what the severity stands for, with the impact one level higher
+    where the service is of high criticality."""
+    impact, urgency = IMPACT_AND_URGENCY[severity]
+    if service.criticality is Criticality.HIGH:
+        impact = list(Level)[max(0, list(Level).index(impact) - 1)]
+    return rule.incident.impact or impact, rule.incident.urgency or urgency
 
 
 Clock = Callable[[], int]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watchkeeper.domain.incident import Incident
-from watchkeeper.domain.rule import Level, Rule, Scope, priority
+from watchkeeper.domain.incident import Incident, Named
+from watchkeeper.domain.rule import Hold, Level, Rule, Scope, Severity, priority
 from watchkeeper.domain.units import format_duration_ms, format_time
 
 
@@ -16,14 +16,47 @@ class TicketKind(StrEnum):
 class TicketState(StrEnum):
     """What every backend's states come down to."""
 
-    OPEN = "open"
+    OPEN = "open"  # nobody has taken it up
+    IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
     RESOLVED = "resolved"
-    CLOSED = "closed"
+    CLOSED = "closed"  # for good: no backend opens it again
+    CANCELLED = "cancelled"  # by a person, who did not take it for trouble
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody works on the ticket any more."""
+        return self in (TicketState.RESOLVED, TicketState.CLOSED, TicketState.CANCELLED)
+
+
+class AutoResolve(StrEnum):
+    """When a ticket is resolved because its trouble is over."""
+
+    ALWAYS = "always"
+    UNTOUCHED = "untouched"  # while nobody has taken it up
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPolicy:
+    """How tickets of a backend are dealt with.
+
+    `reopen_after_ms`: how long trouble may go on after a person has resolved its ticket. `reopen_within_ms`: for how
+    long after that the ticket is opened again; later, another one is made that points at it. `index_lag_ms`: how
+    long a ticket may exist without being found. `rate_per_minute`: how many calls the backend gets; `None`: no end.
+    """
+
+    auto_resolve: AutoResolve = AutoResolve.UNTOUCHED
+    reopen_after_ms: int = 600_000
+    reopen_within_ms: int = 86_400_000
+    index_lag_ms: int = 0
+    rate_per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TicketDraft:
-    """What a new ticket shall say. `key` is what it is found by, `correlation` the readable incident key."""
+    """What a new ticket shall say. `key` is what it is found by, `correlation` the readable incident key, `ci` the
+    service's configuration item. `rule`, `severity` and `labels` are for what a backend sets by them."""
 
     key: str
     kind: TicketKind
@@ -33,11 +66,15 @@ class TicketDraft:
     service: str
     impact: Level
     urgency: Level
+    ci: str = ""
+    rule: str = ""
+    severity: Severity = Severity.MAJOR
+    labels: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TicketChange:
-    """What shall be added to a ticket: an internal note, and its new state where that changes.
+    """What shall be added to a ticket: an internal note, and its new state, impact and urgency where these change.
 
     `key` is this change's own: a backend that can keep it does nothing when it gets a change for the second time.
     """
@@ -45,11 +82,17 @@ class TicketChange:
     note: str
     state: TicketState | None = None
     key: str = ""
+    impact: Level | None = None
+    urgency: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as its backend has it. `ref` is the backend's own stable id, `number` what people call it."""
+    """A ticket as its backend has it. `ref` is the backend's own stable id, `number` what people call it.
+
+    `assignee`: who works on it, in the backend's words. `is_touched`: whether somebody else than watchkeeper has
+    changed it. `version`: what the backend tells changes apart by, if it can refuse a change of what has moved on.
+    """
 
     ref: str
     number: str
@@ -57,12 +100,16 @@ class Ticket:
     state: TicketState
     title: str
     url: str = ""
+    assignee: str = ""
+    is_touched: bool = False
+    version: str = ""
 
 
 class CommandKind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     RESOLVE = "resolve"
+    REOPEN = "reopen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +136,16 @@ def draft_incident(incident: Incident, key: str, rule: Rule, scope: Scope) -> Ti
         service=incident.service,
         impact=incident.impact,
         urgency=incident.urgency,
+        ci=scope.service.ci,
+        rule=rule.id,
+        severity=incident.severity,
+        labels=incident.labels,
     )
 
 
 def _describe(incident: Incident, rule: Rule, scope: Scope) -> str:
     sample, service, probe = scope.sample, scope.service, scope.probe
     service_line = f"{service.title} ({service.id})" + (f", owner {service.owner}" if service.owner else "")
-    held = f", held for {format_duration_ms(rule.hold.for_ms)}" if rule.hold.for_ms else ""
     level = priority(incident.impact, incident.urgency)
     values = ", ".join(f"{name}={value:g}" for name, value in sample.values.items()) or "none"
     lines = [
@@ -105,11 +155,23 @@ def _describe(incident: Incident, rule: Rule, scope: Scope) -> str:
         f"Probe:    {probe.id} ({probe.prober}, {probe.category})",
         f"Since:    {format_time(incident.started_ms)}",
         f"Priority: {level} (impact {incident.impact}, urgency {incident.urgency})",
-        f"Rule:     {rule.id}: {' '.join(rule.when.split())}{held}",
+        f"Rule:     {rule.id}: {' '.join(rule.when.split())}{describe_hold(rule.hold)}",
         f"Status:   {sample.status} after {sample.duration_s:.3f} s",
         f"Values:   {values}",
     ]
+    if incident.labels:
+        lines.append(f"Labels:   {', '.join(f'{name}={text}' for name, text in incident.labels)}")
     if incident.runbook:
         lines.append(f"Runbook:  {incident.runbook}")
+    for name, text in incident.annotations:
+        lines += ["", f"{name}: {text}"]
     lines += ["", f"Opened by watchkeeper as {incident.number} ({incident.key})."]
     return "\n".join(lines)
+
+
+def describe_hold(hold: Hold) -> str:
+    """For how long a condition held before the alert fired, in words that follow it."""
+    if hold.failures > 1:
+        times = f"{hold.failures} times" if hold.failures == hold.of else f"{hold.failures} of {hold.of} times"
+        return f", held {times}"
+    return f", held for {format_duration_ms(hold.for_ms)}" if hold.for_ms else ""

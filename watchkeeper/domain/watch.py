@@ -4,19 +4,21 @@ This is the one way from a sample to a ticket command. It holds state but does n
 daemon, a rule test and a replay of history that feed it the same samples get the same incidents.
 """
 
-import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from watchkeeper.domain import alert as alerts
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
 from watchkeeper.domain.casebook import Casebook
+from watchkeeper.domain.clocks import Clock, Clocks, Kind
 from watchkeeper.domain.effect import AlertChanged, Effect, ProbeGone, StatusChanged
 from watchkeeper.domain.incident import Incident
-from watchkeeper.domain.probe import Every, Probe, Sample, Status
-from watchkeeper.domain.rule import Condition, Rule, Scope
+from watchkeeper.domain.probe import Probe, Sample, Status
+from watchkeeper.domain.rule import Rule, Scope
 from watchkeeper.domain.service import Service
-from watchkeeper.domain.window import EMPTY, Points, Unanswerable, Window
+from watchkeeper.domain.subject import Binding, Subject
+from watchkeeper.domain.units import format_duration_ms
+from watchkeeper.domain.window import EMPTY, Points, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,70 +38,6 @@ def reusing(plan: Plan, before: Plan) -> Plan:
         for probe_id, probe in plan.probes.items()
     }
     return replace(plan, probes=probes)
-
-
-class Binding:
-    """A rule on a probe, and the alert that they make."""
-
-    __slots__ = ("alert", "condition", "rule", "unanswered")
-
-    def __init__(self, rule: Rule, condition: Condition, alert: Alert) -> None:
-        self.rule = rule
-        self.condition = condition
-        self.alert = alert
-        self.unanswered = ""  # why the last verdict was unknown
-
-    def judge(self, scope: Scope) -> Verdict:
-        """What the rule says of a sample. What is unknown decides nothing, but for rules on missed runs."""
-        unknown = scope.sample.status is Status.UNKNOWN
-        if unknown and not self.condition.asks_missed:
-            self.unanswered = "the probe could not tell"
-            return Verdict.UNKNOWN
-        try:
-            holds = self.condition(scope)
-        except Unanswerable as reason:
-            self.unanswered = str(reason)
-            return Verdict.UNKNOWN
-        except Exception as error:  # noqa: BLE001  # a bug in a rule's code must not cost another rule its ticket
-            self.unanswered = f"the evaluation failed: {error!r}"
-            return Verdict.UNKNOWN
-        if holds:
-            return Verdict.HOLDS
-        return Verdict.UNKNOWN if unknown else Verdict.OVER
-
-
-class Subject:
-    """A probe under watch: its last sample, its status and since when, its window and its bindings."""
-
-    __slots__ = ("bindings", "probe", "sample", "service", "status", "status_since_ms", "window")
-
-    def __init__(self, probe: Probe, service: Service) -> None:
-        self.probe = probe
-        self.service = service
-        self.sample: Sample | None = None
-        self.status: Status | None = None  # None: not yet known
-        self.status_since_ms = 0
-        self.window = EMPTY
-        self.bindings: list[Binding] = []
-
-    def scope(self, sample: Sample, now_ms: int) -> Scope:
-        return Scope(sample, self.probe, self.service, now_ms, self.window)
-
-    def unheard_since(self, now_ms: int) -> int | None:
-        """Since when the probe should have been heard of and was not; `None` while the silence is not too long."""
-        if self.sample is None or not isinstance(self.probe.schedule, Every):
-            return None
-        interval_ms, heard_ms = self.probe.schedule.interval_ms, self.sample.at_ms
-        return heard_ms + interval_ms if now_ms - heard_ms > 2 * interval_ms + self.probe.timeout_ms else None
-
-    def looks_at_the_same_as(self, old: "Subject") -> bool:
-        return old.probe.prober == self.probe.prober and bool(old.probe.options == self.probe.options)
-
-    def take_over(self, old: "Subject") -> None:
-        """Goes on where an earlier one of the same probe was, as far as both look at the same thing in one way."""
-        if self.looks_at_the_same_as(old):
-            self.sample, self.status, self.status_since_ms = old.sample, old.status, old.status_since_ms
-            self.window.keep(old.window)
 
 
 class Watch:
@@ -126,7 +64,7 @@ class Watch:
         self.unanswered_total = 0
         self._has_history = has_history
         self._casebook = Casebook(open_incidents, next_incident_id)
-        self._deadlines: list[tuple[int, AlertRef, Binding]] = []
+        self._clocks = Clocks()
         self._remembered = {alert.ref: alert for alert in open_alerts}
 
     @property
@@ -135,29 +73,30 @@ class Watch:
         return self._casebook.open
 
     def revise(self, plan: Plan, now_ms: int) -> list[Effect]:
-        """Takes on a plan, at start and at a reload. What stays keeps its state; what is gone ends its trouble."""
-        before = self.subjects
+        """Takes on a plan, at start and at a reload. What stays keeps its state; what is gone ends its trouble. Rules
+        that are new, or say something else than before, are asked at once about what is known."""
+        before, rules_before = self.subjects, self.plan.rules
         self.plan = plan
         self.subjects = {}
         kept = self._remembered
         self._remembered = {}
         kept.update((binding.alert.ref, binding.alert) for old in before.values() for binding in old.bindings)
-        rules = list(plan.rules.values())
         effects: list[Effect] = []
         for probe in plan.probes.values():
             subject = self.subjects[probe.id] = Subject(probe, plan.services[probe.service])
             subject.bindings = [
-                Binding(rule, rule.conditions[probe.prober], kept.pop(ref, Alert(ref)))
-                for rule in rules
+                Binding(rule, probe.prober, kept.pop(ref, Alert(ref)))
+                for rule in plan.rules.values()
                 if rule.match(probe)
                 for ref in (AlertRef(rule.id, probe.id),)
             ]
-            if spans := _spans(subject):
+            if spans := subject.spans_ms():
                 subject.window = Window(spans)
             old = before.get(probe.id)
             if old is not None:
                 subject.take_over(old)
                 effects += _moved(old, subject, now_ms)
+                effects += self._note_edits(subject, old, rules_before, now_ms)
             # What is stored of another target under the same id says nothing of this one.
             if self._has_history and (old is None or subject.looks_at_the_same_as(old)):
                 subject.window.await_history(() if old is None else old.window.awaited)
@@ -166,12 +105,17 @@ class Watch:
                 # Nothing is known of it yet, or no longer: clocks that run stand until it is heard of.
                 for binding in subject.bindings:
                     binding.alert = alerts.stall(binding.alert, now_ms)
-        self._rearm()
+        self._set_clocks(before, now_ms)
+        for subject in self.subjects.values():
+            effects += self._ask_edited(subject, now_ms)
         effects += [ProbeGone(probe_id, now_ms) for probe_id in before if probe_id not in self.subjects]
         for alert in kept.values():
             if alert.state is not AlertState.INACTIVE:
+                after = alerts.clear(alert, now_ms)
                 reason = _why_ended(alert.ref, plan)
-                effects += self._move(alert, alerts.clear(alert, now_ms), None, None, reason)
+                effects.append(AlertChanged(alert, after, reason))
+                if alert.state is AlertState.FIRING:
+                    effects += self._casebook.over(after, reason)
         return effects
 
     def observe(self, sample: Sample) -> list[Effect]:
@@ -197,35 +141,29 @@ class Watch:
         for binding in subject.bindings:
             verdict = binding.judge(scope)
             alert = binding.alert
-            if verdict is Verdict.OVER and alert.state is AlertState.INACTIVE:
-                continue  # nothing was wrong and nothing is: nearly always
-            if verdict is Verdict.HOLDS and alerts.is_steady(alert) and unheard_since is None:
-                continue  # it is as wrong as it was
-            if verdict is Verdict.UNKNOWN:
+            if verdict is _UNKNOWN:
                 self.unanswered_total += 1
+            elif binding.minds_silence:
+                binding.heard_ms = sample.at_ms
+            if verdict is _OVER and alert.recent == 0 and alert.state is _INACTIVE:
+                continue  # nothing was wrong lately and nothing is: nearly always
+            if verdict is _HOLDS and unheard_since is None and alerts.is_steady(alert):
+                continue  # it is as wrong as it was
             if unheard_since is not None:
                 alert = binding.alert = alerts.stall(alert, unheard_since)
-            for after in alerts.observe(alert, binding.rule.hold, verdict, sample.at_ms):
-                effects += self._move(alert, after, binding, scope, sample.message)
-                alert = after
+            effects += self._hear(binding, verdict, scope, sample.at_ms)
         return effects
 
     def advance(self, now_ms: int) -> list[Effect]:
         """What follows from time passing: clocks that have run out, in the order in which they did."""
         effects: list[Effect] = []
-        while self._deadlines and self._deadlines[0][0] <= now_ms:
-            due, _, binding = heapq.heappop(self._deadlines)
-            before = binding.alert
-            after = alerts.expire(before, binding.rule.hold, now_ms)
-            if after is before or after.since_ms != due:
-                continue  # moved on since the clock was set
-            subject = self.subjects[before.ref.probe_id]
-            if subject.sample is None:
-                continue
-            if (unheard_since := subject.unheard_since(due)) is not None:
-                after = alerts.stall(before, unheard_since)
-            scope = subject.scope(subject.sample, due)
-            effects += self._move(before, after, binding, scope, subject.sample.message)
+        while (clock := self._clocks.next()) is not None and clock.due_ms <= now_ms:
+            self._clocks.take()
+            if clock.kind is Kind.ESCALATION:
+                effects += self._escalate(clock.about[0], clock.due_ms)
+            elif (found := self._find(clock)) is not None:
+                serve = self._end_hold if clock.kind is Kind.HOLD else self._mind_silence
+                effects += serve(*found, clock.due_ms, now_ms)
         return effects
 
     def awaits_history(self) -> list[Subject]:
@@ -234,48 +172,154 @@ class Watch:
         awaiting.sort(key=lambda one: all(b.alert.state is AlertState.INACTIVE for b in one.bindings))
         return awaiting
 
-    def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
-        """Fills the window of a probe from its history."""
-        if (subject := self.subjects.get(probe_id)) is not None:
-            subject.window.fill(history)
+    def fill(self, probe_id: str, history: Mapping[str, Points], now_ms: int) -> list[Effect]:
+        """Fills the window of a probe from its history. What follows, for rules that were waiting to be asked."""
+        if (subject := self.subjects.get(probe_id)) is None:
+            return []
+        subject.window.fill(history)
+        return self._ask_edited(subject, now_ms)
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
-        while self._deadlines:
-            due, _, binding = self._deadlines[0]
-            if alerts.deadline(binding.alert, binding.rule.hold) == due:
-                return due
-            heapq.heappop(self._deadlines)
+        while (clock := self._clocks.next()) is not None:
+            if not self._is_stale(clock):
+                return clock.due_ms
+            self._clocks.take()
         return None
 
-    def _rearm(self) -> None:
-        self._deadlines = []
-        for subject in self.subjects.values():
-            for binding in subject.bindings:
-                self._arm(binding)
-
-    def _arm(self, binding: Binding) -> None:
-        due = alerts.deadline(binding.alert, binding.rule.hold)
-        if due is not None:
-            heapq.heappush(self._deadlines, (due, binding.alert.ref, binding))
+    def _hear(self, binding: Binding, verdict: Verdict, scope: Scope, at_ms: int) -> list[Effect]:
+        """Tells an alert what its rule says."""
+        effects: list[Effect] = []
+        alert = binding.alert
+        binding.is_edited = binding.is_edited and verdict is _UNKNOWN
+        for after in alerts.observe(alert, binding.rule.hold, verdict, at_ms):
+            effects += self._move(alert, after, binding, scope, scope.sample.message, at_ms)
+            alert = after
+        return effects
 
     def _move(
-        self, before: Alert, after: Alert, binding: Binding | None, scope: Scope | None, reason: str
+        self, before: Alert, after: Alert, binding: Binding, scope: Scope, reason: str, at_ms: int
     ) -> list[Effect]:
         """Moves an alert on, and its incident with it."""
-        if binding is not None:
-            binding.alert = after
-            self._arm(binding)
+        binding.alert = after
+        rule = binding.rule
+        due = alerts.deadline(after, rule.hold)
+        if due is not None and due != alerts.deadline(before, rule.hold):
+            self._clocks.set(due, Kind.HOLD, after.ref)
         effects: list[Effect] = []
-        if before != after:
+        if alerts.is_news(before, after, rule.hold):
             effects.append(AlertChanged(before, after, reason))
-        if after.state is AlertState.FIRING and before.state is not AlertState.FIRING:
-            assert binding is not None
-            assert scope is not None
-            effects += self._casebook.fired(after, binding.rule, scope, self.plan.default_backend)
-        elif before.state is AlertState.FIRING and after.state is AlertState.INACTIVE:
-            effects += self._casebook.over(after, reason)
+        if after.state is not AlertState.FIRING:
+            return effects + (self._casebook.over(after, reason) if before.state is AlertState.FIRING else [])
+        if before.state is AlertState.FIRING:
+            return effects + self._casebook.stayed(before, after, reason, at_ms)
+        effects += self._casebook.fired(after, rule, scope, self.plan.default_backend)
+        for at, key in self._casebook.escalations(self.plan.rules, self._casebook.key_of(after.ref)):
+            self._clocks.set(at, Kind.ESCALATION, (key,))
         return effects
+
+    def _end_hold(self, subject: Subject, binding: Binding, due_ms: int, now_ms: int) -> list[Effect]:
+        before = binding.alert
+        after = alerts.expire(before, binding.rule.hold, now_ms)
+        if after is before or after.since_ms != due_ms or subject.sample is None:
+            return []  # moved on since the clock was set
+        if (unheard_since := subject.unheard_since(due_ms)) is not None:
+            after = alerts.stall(before, unheard_since)
+        scope = subject.scope(subject.sample, due_ms)
+        return self._move(before, after, binding, scope, subject.sample.message, due_ms)
+
+    def _mind_silence(self, subject: Subject, binding: Binding, due_ms: int, _now_ms: int) -> list[Effect]:
+        patience_ms = binding.rule.hold.no_data_ms
+        if patience_ms is None:
+            return []
+        silent_at_ms = binding.heard_ms + patience_ms
+        if silent_at_ms > due_ms:
+            self._clocks.set(silent_at_ms, Kind.SILENCE, binding.alert.ref)
+            return []
+        self._clocks.set(due_ms + patience_ms, Kind.SILENCE, binding.alert.ref)  # for the time after the next verdict
+        before = binding.alert
+        after = alerts.fall_silent(before, binding.heard_ms, due_ms)
+        if after is before:
+            return []
+        why = f": {binding.unanswered}" if binding.unanswered else ""
+        text = f"nothing has been known for {format_duration_ms(patience_ms)}{why}"
+        scope = subject.scope(Sample(subject.probe.id, due_ms, Status.UNKNOWN, message=text), due_ms)
+        return self._move(before, after, binding, scope, text, due_ms)
+
+    def _escalate(self, key: str, due_ms: int) -> list[Effect]:
+        incident = self._casebook.open.get(key)
+        rule = None if incident is None else self.plan.rules.get(incident.rule_id)
+        if incident is None or rule is None:
+            return []
+        service = self.plan.services.get(incident.service, Service(incident.service, incident.service))
+        return self._casebook.escalate(key, rule, service, due_ms)
+
+    def _note_edits(
+        self, subject: Subject, old: Subject, rules_before: Mapping[str, Rule], now_ms: int
+    ) -> list[Effect]:
+        """Marks the rules that are to be asked anew. What another condition has gone through is forgotten."""
+        effects: list[Effect] = []
+        known = {binding.rule.id for binding in old.bindings}
+        for binding in subject.bindings:
+            rule, alert = binding.rule, binding.alert
+            rule_before = rules_before[rule.id] if rule.id in known else None
+            binding.is_edited = rule_before is None or not rule.alerts_like(rule_before)
+            if rule_before is None or rule.asks_the_same_as(rule_before):
+                continue
+            binding.alert = replace(alert, recent=0, is_flapping=False)
+            if alert.state is AlertState.PENDING:
+                binding.alert = Alert(alert.ref, since_ms=now_ms)
+                effects.append(AlertChanged(alert, binding.alert, "the rule was changed"))
+        return effects
+
+    def _ask_edited(self, subject: Subject, now_ms: int) -> list[Effect]:
+        """Asks those rules on a probe that are edited about its last sample; those that can not tell yet, later."""
+        sample = subject.sample
+        if sample is None or subject.unheard_since(now_ms) is not None:
+            return []
+        effects: list[Effect] = []
+        scope = subject.scope(sample, now_ms)
+        for binding in subject.bindings:
+            if binding.is_edited and (verdict := binding.judge(scope)) is not _UNKNOWN:
+                effects += self._hear(binding, verdict, scope, now_ms)
+        return effects
+
+    def _set_clocks(self, before: Mapping[str, Subject], now_ms: int) -> None:
+        """Sets all clocks anew. What has run out meanwhile, runs out now."""
+        self._clocks = Clocks()
+        for probe_id, subject in self.subjects.items():
+            old = before.get(probe_id)
+            heard_ms = {} if old is None else {one.rule.id: one.heard_ms for one in old.bindings if one.minds_silence}
+            for binding in subject.bindings:
+                ref, hold = binding.alert.ref, binding.rule.hold
+                if (due := alerts.deadline(binding.alert, hold)) is not None:
+                    self._clocks.set(due, Kind.HOLD, ref)
+                if hold.no_data_ms is not None:
+                    binding.heard_ms = heard_ms.get(binding.rule.id, now_ms)
+                    self._clocks.set(binding.heard_ms + hold.no_data_ms, Kind.SILENCE, ref)
+        for due, key in self._casebook.escalations(self.plan.rules):
+            self._clocks.set(max(due, now_ms), Kind.ESCALATION, (key,))
+
+    def _is_stale(self, clock: Clock) -> bool:
+        """Whether nothing follows when a clock runs out."""
+        if clock.kind is Kind.ESCALATION:
+            return clock.about[0] not in self._casebook.open
+        if (found := self._find(clock)) is None:
+            return True
+        binding = found[1]
+        return clock.kind is Kind.HOLD and alerts.deadline(binding.alert, binding.rule.hold) != clock.due_ms
+
+    def _find(self, clock: Clock) -> tuple[Subject, Binding] | None:
+        """Whose clock it is."""
+        rule_id, probe_id = clock.about[0], clock.about[-1]
+        subject = self.subjects.get(probe_id)
+        if subject is None:
+            return None
+        return next(((subject, binding) for binding in subject.bindings if binding.rule.id == rule_id), None)
+
+
+_INACTIVE = AlertState.INACTIVE
+_HOLDS, _OVER, _UNKNOWN = Verdict.HOLDS, Verdict.OVER, Verdict.UNKNOWN
 
 
 def _moved(old: Subject, subject: Subject, now_ms: int) -> list[Effect]:
@@ -290,13 +334,3 @@ def _why_ended(ref: AlertRef, plan: Plan) -> str:
     if ref.rule_id not in plan.rules:
         return "rule removed"
     return "probe removed" if ref.probe_id not in plan.probes else "the rule no longer looks at the probe"
-
-
-def _spans(subject: Subject) -> dict[str, int]:
-    """The series that the rules on a probe ask for, each as far back as the longest asks."""
-    spans: dict[str, int] = {}
-    for binding in subject.bindings:
-        for asked in (binding.condition.spans_ms, binding.rule.title.spans_ms):
-            for name, span_ms in asked.items():
-                spans[name] = max(spans.get(name, 0), span_ms)
-    return spans

@@ -31,6 +31,11 @@ class Deliveries:
         """The names of the backends."""
         return iter(self._deliveries)
 
+    @property
+    def last_outcomes(self) -> Mapping[str, str]:
+        """What came of the last command at each backend; empty before the first."""
+        return {name: delivery.last_outcome for name, delivery in self._deliveries.items()}
+
     def wake(self, backends: set[str]) -> None:
         """There may be something to do at these."""
         for name in backends:

@@ -87,6 +87,8 @@ class Delivery:
         figures: Figures,
     ) -> None:
         self.name = name
+        self.last_outcome = ""
+        """What came of the last command, in the words of the metrics; empty before the first."""
         self._backend = backend
         self._database = database
         self._clock = clock
@@ -174,7 +176,7 @@ class Delivery:
 
     def _failed(self, claim: Claim, outcome: Outcome, bug: Exception | None = None) -> _Settlement:
         command, reason, now = claim.command, str(outcome), self._clock()
-        self._figures.deliveries.labels(self.name, type(outcome).__name__.lower()).inc()
+        self._note_outcome(type(outcome).__name__.lower())
         decision = decide(outcome, claim.attempts, self._jitter())
         about = {"backend": self.name, "command": command.kind.value, "key": command.key, "reason": reason}
         if isinstance(decision, Reject):
@@ -194,7 +196,7 @@ class Delivery:
         return _Settlement(write, tell)
 
     def _delivered(self, claim: Claim, ticket: Ticket, adopted: Sequence[Ticket]) -> _Settlement:
-        self._figures.deliveries.labels(self.name, "delivered").inc()
+        self._note_outcome("delivered")
         command = claim.command
         event = {CommandKind.CREATE: "ticket_opened", CommandKind.RESOLVE: "ticket_resolved"}.get(
             command.kind, "ticket_updated"
@@ -210,6 +212,10 @@ class Delivery:
             _log.info(event, backend=self.name, ticket=ticket.number, incident=number, text=note)
 
         return _Settlement(partial(outbox.settle_delivered, self._database, command, ticket, self._clock()), tell)
+
+    def _note_outcome(self, outcome: str) -> None:
+        self.last_outcome = outcome
+        self._figures.deliveries.labels(self.name, outcome).inc()
 
     def _work(self) -> None:
         if self._before is not None:

@@ -1,7 +1,7 @@
 """Evaluation: samples and clocks go to the watch, what follows from them to the recorder and into the log."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -10,6 +10,7 @@ from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentC
 from watchkeeper.domain.probe import Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.watch import Plan, Watch
+from watchkeeper.domain.window import Points
 from watchkeeper.engine.figures import Figures
 
 _log = structlog.get_logger("watch")
@@ -54,6 +55,10 @@ class Evaluation:
         """Takes on another plan."""
         self._hand_on(self.watch.revise(plan, self._clock()))
 
+    def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
+        """Fills the window of a probe from its history."""
+        self._hand_on(self.watch.fill(probe_id, history, self._clock()))
+
     def end(self) -> None:
         """Serves no clocks any more."""
         self._ended = True
@@ -90,6 +95,14 @@ class Evaluation:
         self._timer = loop.call_later(max(0, due - self._clock()) / 1000, self.advance)
 
 
+_LEVELS = {
+    Happening.OPENED: "warning",
+    Happening.ESCALATED: "warning",
+    Happening.FLAPPING: "warning",
+    Happening.RETURNED: "debug",
+}
+
+
 def _tell(effect: Effect) -> None:
     """One log event for each change that an operator would want to know of."""
     if isinstance(effect, StatusChanged):
@@ -109,7 +122,7 @@ def _tell(effect: Effect) -> None:
             _log.info(_ALERT_EVENTS[effect.after.state], rule=rule, probe=probe, reason=effect.reason)
     elif isinstance(effect, IncidentChanged):
         incident = effect.incident
-        tell = _log.warning if effect.happening is Happening.OPENED else _log.info
+        tell = getattr(_log, _LEVELS.get(effect.happening, "info"))
         tell(
             f"incident_{effect.happening}",
             incident=incident.number,

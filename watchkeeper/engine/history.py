@@ -10,11 +10,14 @@ from typing import Final
 
 import structlog
 
-from watchkeeper.domain.history import points_of
+from watchkeeper.domain.history import last_run, points_of, runs_of, statuses_of
+from watchkeeper.domain.probe import Every, Probe, Status
+from watchkeeper.domain.rollup import HOUR_MS
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.window import Points
+from watchkeeper.domain.streak import MOST, STATUS, changing, lasting
+from watchkeeper.domain.window import UP, Points
 from watchkeeper.store.database import Database, StoreError
-from watchkeeper.store.series import read_series
+from watchkeeper.store.series import read_series, read_statuses
 
 PAUSE_S: Final = 0.002  # between two probes, for others
 _RETRY_S: Final = 5.0
@@ -22,7 +25,7 @@ _RETRY_S: Final = 5.0
 _log = structlog.get_logger("store")
 
 Wanted = Mapping[str, int]
-"""How far back each series of a probe is wanted, in ms."""
+"""How far back each of what a window remembers of a probe is wanted, in ms."""
 
 
 class History:
@@ -36,7 +39,7 @@ class History:
         self._database = database
         self._clock = clock
         self._fill = fill
-        self._wanted: dict[str, Wanted] = {}
+        self._wanted: dict[str, tuple[Probe, Wanted]] = {}
         self._changed = threading.Condition()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
@@ -44,10 +47,10 @@ class History:
     def begin(self) -> None:
         self._thread.start()
 
-    def want(self, probes: Iterable[tuple[str, Wanted]]) -> None:
+    def want(self, probes: Iterable[tuple[Probe, Wanted]]) -> None:
         """Wants the series of these probes, in this order."""
         with self._changed:
-            self._wanted.update(probes)
+            self._wanted.update((probe.id, (probe, wanted)) for probe, wanted in probes)
             self._changed.notify()
 
     def end(self, within_s: float) -> None:
@@ -57,28 +60,45 @@ class History:
         if self._thread.ident is not None:
             self._thread.join(within_s)
 
-    def read(self, probe_id: str, wanted: Wanted) -> None:
-        """Reads the series of one probe and tells them.
+    def read(self, probe: Probe, wanted: Wanted) -> None:
+        """Reads what is wanted of one probe and tells it.
 
         Raises:
             StoreError: the database does not answer.
         """
         now = self._clock()
-        found = {
-            name: points_of(read_series(self._database, probe_id, name, now - span_ms, now + 1))
-            for name, span_ms in wanted.items()
-        }
-        self._fill(probe_id, found)
+        found = {name: self._points(probe, name, now - span_ms, now) for name, span_ms in wanted.items()}
+        self._fill(probe.id, found)
+
+    def _points(self, probe: Probe, name: str, from_ms: int, now: int) -> Points:
+        if (status := lasting(name)) is not None:
+            return self._runs(probe, status, from_ms, now)
+        changed = changing(name)
+        if changed == STATUS:
+            return statuses_of(read_statuses(self._database, probe.id, from_ms, now))
+        return points_of(read_series(self._database, probe.id, changed or name, from_ms, now + 1))
+
+    def _runs(self, probe: Probe, status: Status, from_ms: int, now: int) -> Points:
+        """The runs that had a status, up to the last one."""
+        spans = last_run(status, read_statuses(self._database, probe.id, from_ms, now))
+        if not spans:
+            return runs_of((), (), None)
+        every_ms = probe.schedule.interval_ms if isinstance(probe.schedule, Every) else None
+        begin = spans[0].from_ms if every_ms is None else max(spans[0].from_ms, now - 2 * MOST * every_ms)
+        # The minute or the hour in which it begins as well.
+        entries = read_series(self._database, probe.id, UP, begin - HOUR_MS, now + 1)
+        return runs_of(spans, entries, every_ms)
 
     def _work(self) -> None:
         while not self._ending.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._wanted or self._ending.is_set())
-                probe_id, wanted = next(iter(self._wanted.items()), ("", {}))
-            if not probe_id:
+                wanted = next(iter(self._wanted.values()), None)
+            if wanted is None:
                 return
+            probe_id = wanted[0].id
             try:
-                self.read(probe_id, wanted)
+                self.read(*wanted)
             except StoreError as error:
                 _log.warning("history_delayed", probe=probe_id, error=str(error))
                 self._ending.wait(_RETRY_S)

@@ -36,6 +36,7 @@ class Pulse:
         self._failing = False
         self._thread = threading.Thread(target=self._work, name="pulse", daemon=True)
         self.depths: Sequence[OutboxDepth] = ()
+        self.depths_ms = clock()  # when they were so
 
     def begin(self) -> None:
         self._thread.start()
@@ -60,7 +61,7 @@ class Pulse:
         try:
             self._held.verify()
             note_alive(self._database, self._run_id, self._clock())
-            self.depths = outbox.depths(self._database)
+            self.depths, self.depths_ms = outbox.depths(self._database), self._clock()
         except LockLost:
             raise
         except StoreError as error:

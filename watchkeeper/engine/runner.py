@@ -71,6 +71,7 @@ class Runner:
         self._untold = 0
         self._told_s = -TELL_EVERY_S
         self.missed: Counter[str] = Counter()
+        self.missed_total = 0  # those of probes that are gone included
         self.samples: Counter[tuple[str, Status]] = Counter()
 
     @property
@@ -104,6 +105,7 @@ class Runner:
             at_ms: when the first of them was due.
         """
         self.missed[probe.id] += count
+        self.missed_total += count
         self._missed_in_row[probe.id] += count
         self._tell_missed(probe, count, message)
         in_row = self._missed_in_row[probe.id]

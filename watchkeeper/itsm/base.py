@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
+from watchkeeper.domain.ticket import AutoResolve, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.schema.base import Model
+from watchkeeper.schema.fields import DurationMs, Rate
 
 
 class Outcome(Exception):
@@ -30,6 +31,15 @@ class Unavailable(Outcome):
     """Not reached, and surely not done."""
 
 
+class Denied(Outcome):
+    """Refused for who asks, whatever is asked: wrong credentials, no permission at all. Surely not done. To ask again
+    soon makes it worse."""
+
+
+class Conflict(Outcome):
+    """The ticket has changed since it was read. Surely not done: it is to be read again."""
+
+
 class Ambiguous(Outcome):
     """It may or may not have been done: look before doing it again."""
 
@@ -45,6 +55,15 @@ class Finding:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that would be made: `body` is what would be sent, as JSON or text; secrets are left out."""
+
+    method: str
+    url: str
+    body: Any
+
+
 class TicketBackend(Protocol):
     """One ticket system. Every method but `check` may raise an Outcome; `tests/contract` holds them all to this."""
 
@@ -55,16 +74,23 @@ class TicketBackend(Protocol):
         """A new open ticket. A system that keeps keys apart by itself gives the one that is there already."""
 
     def update(self, ticket: Ticket, change: TicketChange) -> Ticket:
-        """The ticket with the change's note, and in its state, where it names one.
+        """The ticket with the change's note, and in its state, impact and urgency, where it names them.
 
-        A change whose key the ticket has already changes nothing, where the system can keep such keys.
+        A change whose key the ticket has already changes nothing, where the system can keep such keys. The ticket is
+        as it was read last: what it says about the state is not to be believed without looking.
 
         Raises:
+            Conflict: the ticket has a version, and has changed since.
             Rejected: there is no such ticket any more, or the system refuses what the change says.
         """
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
-        """The tickets of these refs as they are now, in no order; what is gone or was never there is left out."""
+        """The tickets of these refs as they are now, in no order; what is gone or was never there is left out. One
+        that was merged into another is told under the ref that was asked for. Raises rather than leave out what it
+        could not read."""
+
+    def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
+        """The calls that would create a ticket, or change one, without making any."""
 
     def check(self) -> Sequence[Finding]:
         """The self-test: what would make calls fail."""
@@ -78,12 +104,40 @@ class Surroundings:
     desk: Any
 
 
+class BackendOptions(Model):
+    """What every backend has, beside what is its own."""
+
+    auto_resolve: AutoResolve = AutoResolve.UNTOUCHED
+    """Whether a ticket is resolved when its trouble is over: `always`, `untouched` (while nobody has taken it up) or
+    `never`. What is not resolved gets a note."""
+    reopen_after: DurationMs = 600_000
+    """How long trouble may go on after a person has resolved its ticket, before something is done about it."""
+    reopen_within: DurationMs = 86_400_000
+    """For how long such a ticket is opened again. Later, or where the backend does not open tickets again, there will
+    be a new one that points at it."""
+    rate: Rate | None = None
+    """How many calls the backend gets at most, such as `60/m` or `2000/h`. No end if this is not set."""
+    index_lag: DurationMs | None = None
+    """How long a new ticket may stay invisible to the backend's own search. Each type has its own time otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendKind:
-    """What there is to know of a backend type before it is made."""
+    """What there is to know of a backend type before it is made. `index_lag_ms`: where the options say nothing."""
 
     name: str
     summary: str
-    options: type[Model]
+    options: type[BackendOptions]
     make: Callable[[str, Any, Surroundings], TicketBackend]
     """Of its name in the configuration, its validated options, and its surroundings."""
+    index_lag_ms: int = 0
+
+    def policy(self, options: BackendOptions) -> TicketPolicy:
+        """How its tickets are dealt with."""
+        return TicketPolicy(
+            auto_resolve=options.auto_resolve,
+            reopen_after_ms=options.reopen_after,
+            reopen_within_ms=options.reopen_within,
+            index_lag_ms=self.index_lag_ms if options.index_lag is None else options.index_lag,
+            rate_per_minute=options.rate,
+        )

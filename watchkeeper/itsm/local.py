@@ -1,11 +1,11 @@
 """The local desk: watchkeeper's own ticket system, for those who have no other."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
-from watchkeeper.itsm.base import BackendKind, Finding, Rejected, Surroundings
-from watchkeeper.schema.base import Model
+from watchkeeper.itsm.base import BackendKind, BackendOptions, Call, Finding, Rejected, Surroundings
 
 
 class Desk(Protocol):
@@ -17,8 +17,8 @@ class Desk(Protocol):
     def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None: ...
 
 
-class Options(Model):
-    """The local desk needs none."""
+class Options(BackendOptions):
+    """The local desk has none of its own."""
 
 
 class LocalBackend:
@@ -47,6 +47,9 @@ class LocalBackend:
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         return self._desk.fetch(self._name, refs)
+
+    def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
+        return [Call("write", f"desk:{self._name}", asdict(command))]
 
     def check(self) -> Sequence[Finding]:
         return ()

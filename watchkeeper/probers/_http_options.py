@@ -1,6 +1,5 @@
 """What a check of a URL is asked for, and what libcurl is told about it."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import certifi
 import pycurl
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from watchkeeper import __version__
 from watchkeeper.probers._resolver import KEEP_S, is_ip
+from watchkeeper.probers._trust import ca_file
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import (
     SECRET_HELP,
@@ -26,7 +25,6 @@ from watchkeeper.schema.fields import (
     Verify,
 )
 
-_SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, 5.6.2
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAKS: Final = re.compile(r"[\0\r\n]")
@@ -85,7 +83,7 @@ class HttpOptions(Model):
     @field_validator("url")
     @classmethod
     def _is_encodable(cls, url: str) -> str:
-        _ascii_url(url)
+        ascii_url(url)
         return url
 
     @field_validator("headers")
@@ -120,7 +118,7 @@ class HttpOptions(Model):
         plain = () if secrets else tuple(_plain_headers(self))
         most = self.max_size if self.expect.needs_body else None
         return Prepared(
-            _ascii_url(self.url),
+            ascii_url(self.url),
             not is_ip(self.host),
             secrets or NO_SECRETS,
             _setup(self.method, self.follow_redirects, self.verify, self.keep_alive, most, plain),
@@ -193,7 +191,7 @@ def _setup(
         (pycurl.PROXY, ""),  # not even one that the environment names
         (pycurl.PROTOCOLS, _WEB),
         (pycurl.USERAGENT, f"watchkeeper/{__version__}"),
-        (pycurl.CAINFO, _ca_file(verify)),
+        (pycurl.CAINFO, ca_file(verify)),
         (pycurl.CAPATH, None),  # the file is all that is trusted
         (pycurl.DNS_CACHE_TIMEOUT, KEEP_S),
         *_method(method),
@@ -231,12 +229,6 @@ def _method(method: str) -> list[tuple[int, Any]]:
             return [(pycurl.CUSTOMREQUEST, method)]
 
 
-def _ca_file(verify: bool | str) -> str | bytes:
-    if isinstance(verify, str):
-        return os.fsencode(verify)
-    return _SYSTEM_CAS if os.path.exists(_SYSTEM_CAS) else certifi.where()
-
-
 def _plain_headers(options: HttpOptions) -> list[bytes]:
     return [_header(name, value) for name, value in options.headers.items() if isinstance(value, str)]
 
@@ -247,7 +239,7 @@ def _header(name: str, value: str) -> bytes:
     return (f"{name}: {value}" if value.strip() else f"{name};").encode(errors="surrogateescape")
 
 
-def _ascii_url(url: str) -> str:
+def ascii_url(url: str) -> str:
     """The URL with its host in IDNA and the rest percent-encoded, as it goes over the wire."""
     if url.isascii():
         return url

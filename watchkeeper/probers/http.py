@@ -66,13 +66,14 @@ class HttpProber:
         self._doubted: set[str] = set()  # probes whose last connection failed
         self._closed = False
 
-    async def run(self, probe: Probe) -> Sample:
-        """Performs the check once. Times are libcurl's own."""
+    async def run(self, probe: Probe, body: list[bytes] | None = None) -> Sample:
+        """Performs the check once. Times are libcurl's own. The body's pieces are added to `body`, if something is
+        expected of it."""
         began = monotonic()
         try:
             headers = await self._secret_headers(probe) if probe.options.prepared.secrets else None
             left_ms = probe.timeout_ms - int((monotonic() - began) * 1000)
-            return await self._check(probe, headers, max(left_ms, 1))
+            return await self._check(probe, headers, max(left_ms, 1), [] if body is None else body)
         except (SecretUnavailable, Stopping) as error:
             finding = failed(Failure.LOCAL, str(error))
         except (OSError, pycurl.error, MemoryError) as error:
@@ -103,7 +104,7 @@ class HttpProber:
             waited = format_duration_ms(probe.timeout_ms)
             raise SecretUnavailable(f"the secrets of its headers could not be read within {waited}") from None
 
-    async def _check(self, probe: Probe, headers: list[bytes] | None, timeout_ms: int) -> Sample:
+    async def _check(self, probe: Probe, headers: list[bytes] | None, timeout_ms: int, body: list[bytes]) -> Sample:
         transfers = self._transfers
         if transfers is None:
             if self._closed:
@@ -117,7 +118,7 @@ class HttpProber:
             handle.setopt(pycurl.URL, wire_url)
             handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             watch = _watch_redirects(handle, options, headers)
-            chunks = _keep_body(handle) if options.expect.needs_body else None
+            chunks = _keep_body(handle, body) if options.expect.needs_body else None
             if doubted := probe.id in self._doubted:
                 self._doubted.discard(probe.id)
                 handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
@@ -146,9 +147,8 @@ def _watch_redirects(handle: Any, options: HttpOptions, headers: list[bytes] | N
     return watch
 
 
-def _keep_body(handle: Any) -> list[bytes]:
+def _keep_body(handle: Any, chunks: list[bytes]) -> list[bytes]:
     """Where the body will be, in pieces."""
-    chunks: list[bytes] = []
     handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
     return chunks
 

@@ -1,16 +1,13 @@
 """Connects to a port, and hangs up."""
 
-import asyncio
-import socket
 from time import monotonic
-from typing import Final
 
 from watchkeeper.domain.probe import Category, Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms
-from watchkeeper.probers._resolver import KEEP_S, Endpoint, NotResolved, Resolver, is_ip
+from watchkeeper.probers._connect import NotConnected, connect
+from watchkeeper.probers._resolver import KEEP_S, NotResolved, Resolver, is_ip
 from watchkeeper.probers.base import (
-    OWN_ERRORS,
     Failure,
     Finding,
     ProberKind,
@@ -23,8 +20,6 @@ from watchkeeper.probers.base import (
 )
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import HostPort
-
-_HEAD_START_S: Final = 0.25  # before the next address is tried as well: RFC 8305, 5
 
 
 class TcpOptions(Model):
@@ -70,11 +65,12 @@ class TcpProber:
         resolved = monotonic()
         if not is_ip(peer.host):
             values["resolve_seconds"] = resolved - began
-        if (errors := await _connect_to_any(endpoints)) is not None:
-            # What an address of a family that this machine does not have says, matters only if no other says more.
-            telling = next((number for number in errors if number not in OWN_ERRORS), errors[0])
-            finding = not_connected(telling, str(peer))
+        try:
+            connection = await connect(endpoints)
+        except NotConnected as error:
+            finding = not_connected(error.error, str(peer))
             return Finding(finding.status, finding.message, values, finding.facts)
+        connection.close()
         values["connect_seconds"] = monotonic() - resolved
         return Finding(Status.UP, f"connected to {peer} in {values['connect_seconds']:.3f} s", values)
 
@@ -86,47 +82,6 @@ class TcpProber:
         if self._resolver.exhausted:
             return failed(Failure.LOCAL, f"could not resolve the name of {peer} {within}: too many names hang")
         return failed(Failure.TIMEOUT, f"the name of {peer} was not resolved {within}")
-
-
-async def _connect_to_any(endpoints: list[Endpoint]) -> list[int] | None:
-    """Connects to the first endpoint that answers. A slow one gets a head start, then the next is tried beside it.
-
-    Returns:
-        `None` when there was a connection, or else why there was none, as the errno of each endpoint.
-    """
-    if len(endpoints) == 1:
-        error = await _connect_to(endpoints[0])
-        return None if error is None else [error]
-    errors: list[int] = []
-    waiting = list(endpoints)
-    trying: set[asyncio.Task[int | None]] = set()
-    try:
-        while waiting or trying:
-            if waiting:
-                trying.add(asyncio.create_task(_connect_to(waiting.pop(0))))
-            done, trying = await asyncio.wait(
-                trying, timeout=_HEAD_START_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for error in (task.result() for task in done):
-                if error is None:
-                    return None
-                errors.append(error)
-    finally:
-        for task in trying:
-            task.cancel()
-        await asyncio.gather(*trying, return_exceptions=True)
-    return errors
-
-
-async def _connect_to(endpoint: Endpoint) -> int | None:
-    """The errno of a connection that failed."""
-    try:
-        with socket.socket(endpoint.family, socket.SOCK_STREAM) as connection:
-            connection.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(connection, endpoint.address)
-    except OSError as error:  # also one of the kernel's own timeouts, which is no TimeoutError of ours
-        return error.errno or 0
-    return None
 
 
 KIND = ProberKind(

@@ -1,6 +1,7 @@
 """Field types: durations, sizes, ratios, time zones, cron expressions, paths and secrets."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,26 @@ RatioPpm = Annotated[
         }
     ),
 ]
+
+
+RATE_HELP = "a number of calls per second, minute or hour, such as 60/m or 2000/h"
+_RATE = re.compile(r"(\d{1,9})/([smh])", re.ASCII)
+_PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60}
+
+
+def _rate(value: Any) -> float:
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"{value!r} is not a rate: accepted is {RATE_HELP}")
+    return int(found[1]) * _PER_MINUTE[found[2]]
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]*[1-9][0-9]*/[smh]$", "description": RATE_HELP}),
+]
+"""Calls per minute."""
 
 
 def _timezone(name: str) -> str:

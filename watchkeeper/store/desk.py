@@ -61,7 +61,7 @@ class StoredDesk:
             return _ticket(connection.execute(added.returning(_rows)).one())
 
     def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None:
-        """Adds a note and moves the state. A change whose key is there already is not made again.
+        """Adds a note and moves state, impact and urgency. A change whose key is there already is not made again.
 
         Returns the ticket after it; `None` when there is no such ticket.
         """
@@ -78,8 +78,8 @@ class StoredDesk:
             note = insert(_notes).values(ticket_id=found.id, key=key, at_ms=now_ms, text=change.note)
             connection.execute(note)
             values: dict[str, Any] = {"updated_ms": now_ms}
-            if change.state is not None:
-                values["state"] = change.state.value
+            changed = {"state": change.state, "impact": change.impact, "urgency": change.urgency}
+            values |= {name: new.value for name, new in changed.items() if new is not None}
             return _ticket(connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one())
 
 

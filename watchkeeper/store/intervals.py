@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Text, bindparam, cast, func, select, update
 
 from watchkeeper.domain.effect import Effect, ProbeGone, StatusChanged
+from watchkeeper.domain.past import NOT_RUNNING
 from watchkeeper.domain.probe import Status
 from watchkeeper.store import tables
 from watchkeeper.store.database import upsert
@@ -61,17 +62,16 @@ def note_absence(
     """
     seen_ms = min(alive_ms, now_ms)
     query = select(_intervals.c.probe_id, _intervals.c.from_ms).where(_intervals.c.to_ms.is_(None))
-    # A change of status is a sign of life as well, and may be younger.
-    since = {probe: max(from_ms, seen_ms) for probe, from_ms in connection.execute(query).all()}
+    # A change of status is a sign of life as well, and may be younger: it was so for a moment at least.
+    since = {probe: max(from_ms + 1, seen_ms) for probe, from_ms in connection.execute(query).all()}
     later = func.max if connection.dialect.name == "sqlite" else func.greatest
     connection.execute(
-        update(_intervals).where(_intervals.c.to_ms.is_(None)).values(to_ms=later(_intervals.c.from_ms, seen_ms))
+        update(_intervals).where(_intervals.c.to_ms.is_(None)).values(to_ms=later(_intervals.c.from_ms + 1, seen_ms))
     )
-    unknown, message = Status.UNKNOWN, "watchkeeper was not running"
     _write(
         connection,
         [
-            _interval(probe, service, since[probe], unknown, message)
+            _interval(probe, service, since[probe], Status.UNKNOWN, NOT_RUNNING)
             for probe, service in dict(probe_services).items()
             if probe in since
         ],

@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, exists, or_, select
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import Happening
-from watchkeeper.domain.incident import IncidentState, incident_number
+from watchkeeper.domain.incident import IncidentState, Named, incident_number
 from watchkeeper.domain.rule import Level, Severity, priority
 from watchkeeper.domain.ticket import CommandKind, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 from watchkeeper.store.outbox import OutboxState
+from watchkeeper.store.record import named
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
     """An incident in a list. The ticket's fields are `None` as long as its backend has not made it.
+
+    `returns`: how often a condition came back while it was open. `flapping`: whether one comes and goes now.
 
     `rejection`: why the backend refuses a command of its ticket, if it does; the commands after that one wait.
     """
@@ -40,6 +43,8 @@ class IncidentRow:
     ticket_state: TicketState | None
     ticket_url: str | None
     rejection: str | None
+    returns: int
+    flapping: bool
 
     @property
     def number(self) -> str:
@@ -58,6 +63,7 @@ class AffectedAlert:
 
     ref: AlertRef
     firing: bool
+    flapping: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,8 @@ class IncidentDetail:
 
     incident: IncidentRow
     runbook: str
+    labels: tuple[Named, ...]
+    annotations: tuple[Named, ...]
     alerts: tuple[AffectedAlert, ...]
     timeline: tuple[TimelineEntry, ...]
     commands: tuple[CommandRow, ...]
@@ -136,8 +144,12 @@ _REJECTION: Final = (
     .limit(1)
     .scalar_subquery()
 )
+_FLAPPING: Final = exists().where(
+    tables.incident_alerts.c.incident_id == _incidents.c.id, tables.incident_alerts.c.flapping
+)
 _INCIDENTS: Final = select(
     _incidents,
+    _FLAPPING.label("flapping"),
     _tickets.c.number.label("ticket_number"),
     _tickets.c.state.label("ticket_state"),
     _tickets.c.url.label("ticket_url"),
@@ -183,8 +195,10 @@ def show_incident(database: Database, incident_id: int) -> IncidentDetail | None
         return IncidentDetail(
             incident=_incident(row),
             runbook=row.runbook,
+            labels=named(row.labels),
+            annotations=named(row.annotations),
             alerts=tuple(
-                AffectedAlert(AlertRef(found.rule_id, found.probe_id), found.firing)
+                AffectedAlert(AlertRef(found.rule_id, found.probe_id), found.firing, found.flapping)
                 for found in belonging(members, members.c.position)
             ),
             timeline=tuple(_entry(found) for found in belonging(events, events.c.id)),
@@ -262,6 +276,8 @@ def _incident(row: Any) -> IncidentRow:
         ticket_state=None if row.ticket_state is None else TicketState(row.ticket_state),
         ticket_url=row.ticket_url,
         rejection=row.rejection,
+        returns=row.returns,
+        flapping=bool(row.flapping),
     )
 
 

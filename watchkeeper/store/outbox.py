@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
 
-from watchkeeper.domain.rule import Level
+from watchkeeper.domain.incident import Named
+from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
@@ -216,9 +217,22 @@ def _command(row: Any) -> Command:
 
 def _draft(data: Mapping[str, Any]) -> TicketDraft:
     draft = TicketDraft(**data)
-    return replace(draft, kind=TicketKind(draft.kind), impact=Level(draft.impact), urgency=Level(draft.urgency))
+    return replace(
+        draft,
+        kind=TicketKind(draft.kind),
+        impact=Level(draft.impact),
+        urgency=Level(draft.urgency),
+        severity=Severity(draft.severity),
+        labels=tuple(Named(*label) for label in draft.labels),
+    )
 
 
 def _change(data: Mapping[str, Any], key: str) -> TicketChange:
-    state = data["state"]
-    return TicketChange(data["note"], None if state is None else TicketState(state), key)
+    change = TicketChange(**data)
+    return replace(
+        change,
+        key=key,
+        state=None if change.state is None else TicketState(change.state),
+        impact=None if change.impact is None else Level(change.impact),
+        urgency=None if change.urgency is None else Level(change.urgency),
+    )

@@ -1,14 +1,15 @@
 """Writing down what follows from decisions, and remembering it after a restart."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, stall
-from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged
-from watchkeeper.domain.incident import Incident, IncidentState
+from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged
+from watchkeeper.domain.incident import Incident, IncidentState, Named
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command
 from watchkeeper.store import intervals, outbox, tables
@@ -102,12 +103,15 @@ def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> N
             "clear_since_ms": alert.clear_since_ms,
             "stalled_since_ms": alert.stalled_since_ms,
             "paused_ms": alert.paused_ms,
+            "recent": alert.recent,
+            "returns": alert.returns,
+            "flapping": alert.is_flapping,
         }
         for ref, alert in last.items()
         if alert.state is not AlertState.INACTIVE
     ]
     if active:
-        columns = ("state", "since_ms", "active_since_ms", "clear_since_ms", "stalled_since_ms", "paused_ms")
+        columns = [column.name for column in alerts.columns if not column.primary_key]
         connection.execute(upsert(connection, alerts, columns), active)
     transitions = [
         {
@@ -125,16 +129,19 @@ def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> N
         connection.execute(insert(tables.alert_transitions), transitions)
 
 
+_CHANGING: Final = ("state", "severity", "impact", "urgency", "resolved_ms", "returns")
+
+
 def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]) -> None:
     if not effects:
         return
     # In the order of their first effects: one that ends is written before the next one of its key.
     last = {effect.incident.id: effect.incident for effect in effects}
     rows = [_incident_row(incident) for incident in last.values()]
-    connection.execute(upsert(connection, tables.incidents, ("state", "resolved_ms")), rows)
+    connection.execute(upsert(connection, tables.incidents, _CHANGING), rows)
     members = {(effect.incident.id, effect.alert): effect for effect in effects}
     connection.execute(
-        upsert(connection, tables.incident_alerts, ("firing",)),
+        upsert(connection, tables.incident_alerts, ("firing", "flapping")),
         [
             {
                 "incident_id": incident_id,
@@ -142,6 +149,7 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
                 "probe_id": alert.probe_id,
                 "position": effect.incident.affected.index(alert),
                 "firing": alert in effect.incident.firing,
+                "flapping": alert in effect.incident.flapping,
             }
             for (incident_id, alert), effect in members.items()
         ],
@@ -156,8 +164,10 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
             "text": effect.text,
         }
         for effect in effects
+        if effect.text or effect.happening is not Happening.RETURNED
     ]
-    connection.execute(insert(tables.incident_events), events)
+    if events:
+        connection.execute(insert(tables.incident_events), events)
 
 
 def _incident_row(incident: Incident) -> dict[str, Any]:
@@ -176,6 +186,9 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
         "opened_ms": incident.opened_ms,
         "resolved_ms": incident.resolved_ms,
         "runbook": incident.runbook,
+        "labels": json.dumps(incident.labels),
+        "annotations": json.dumps(incident.annotations),
+        "returns": incident.returns,
     }
 
 
@@ -196,10 +209,10 @@ def remember(database: Database) -> Memory:
             stall(_alert(row), row.since_ms if alive_ms is None else alive_ms)
             for row in connection.execute(select(kept).order_by(kept.c.rule_id, kept.c.probe_id))
         )
-        members: dict[int, list[tuple[AlertRef, bool]]] = {}
+        members: dict[int, list[Any]] = {}
         query = select(member).join(incident).where(is_open).order_by(member.c.incident_id, member.c.position)
         for row in connection.execute(query):
-            members.setdefault(row.incident_id, []).append((AlertRef(row.rule_id, row.probe_id), row.firing))
+            members.setdefault(row.incident_id, []).append(row)
         found = connection.execute(select(incident).where(is_open).order_by(incident.c.id))
         incidents = tuple(_incident(row, members.get(row.id, [])) for row in found)
         last = connection.execute(select(func.max(incident.c.id))).scalar()
@@ -215,10 +228,14 @@ def _alert(row: Any) -> Alert:
         row.clear_since_ms,
         row.stalled_since_ms,
         row.paused_ms,
+        row.recent,
+        row.returns,
+        row.flapping,
     )
 
 
-def _incident(row: Any, members: Sequence[tuple[AlertRef, bool]]) -> Incident:
+def _incident(row: Any, members: Sequence[Any]) -> Incident:
+    refs = [AlertRef(member.rule_id, member.probe_id) for member in members]
     return Incident(
         id=row.id,
         key=row.key,
@@ -231,10 +248,19 @@ def _incident(row: Any, members: Sequence[tuple[AlertRef, bool]]) -> Incident:
         backend=row.backend,
         started_ms=row.started_ms,
         opened_ms=row.opened_ms,
-        firing=frozenset(ref for ref, firing in members if firing),
-        affected=tuple(ref for ref, _ in members),
+        firing=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.firing),
+        affected=tuple(refs),
         runbook=row.runbook,
+        labels=named(row.labels),
+        annotations=named(row.annotations),
+        flapping=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.flapping),
+        returns=row.returns,
     )
+
+
+def named(stored: str) -> tuple[Named, ...]:
+    """Labels or annotations as they are stored."""
+    return tuple(Named(name, text) for name, text in json.loads(stored))
 
 
 def begin_run(database: Database, now_ms: int, version: str, probe_services: Iterable[tuple[str, str]]) -> int:

@@ -2,15 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
+from watchkeeper.domain.history import Span
+from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rollup import HOUR_MS, MINUTE_MS, RollupEntry, Row, combine
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 from watchkeeper.store.rollups import QUARTER, Tier, decoded, key, of_key, rows_of, tier_bounds
 
 _rows, _tracks = tables.rollups, tables.rollup_tracks
+_intervals, _alerts = tables.probe_intervals, tables.alerts
+_MOST_SPANS: Final = 200
+_SIGNS_OF_LIFE_MS: Final = 30_000  # what may lie between two of them, and not more
 
 
 def read_series(database: Database, probe_id: str, series: str, from_ms: int, to_ms: int) -> list[RollupEntry]:
@@ -42,6 +48,36 @@ def read_series(database: Database, probe_id: str, series: str, from_ms: int, to
     found = [_entry(minute, MINUTE_MS, row) for minute, row in minutes.items()]
     found += [_entry(hour, HOUR_MS, row) for hour, row in hours.items() if hour not in by_minutes]
     return sorted(entry for entry in found if from_ms <= entry.from_ms < to_ms)
+
+
+def read_statuses(database: Database, probe_id: str, from_ms: int, now_ms: int) -> list[Span]:
+    """Which status a probe had, in the order of time: what ended after `from_ms`, of that the latest.
+
+    What ended when the daemon was killed lasted to its last sign of life; an alert that moved is one, too.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    mine = select(_intervals.c.from_ms, _intervals.c.to_ms, _intervals.c.status).where(
+        _intervals.c.probe_id == probe_id, or_(_intervals.c.to_ms.is_(None), _intervals.c.to_ms > from_ms)
+    )
+    moved = select(func.max(_alerts.c.since_ms)).where(_alerts.c.probe_id == probe_id)
+    with database.read() as connection:
+        found = connection.execute(mine.order_by(_intervals.c.from_ms.desc()).limit(_MOST_SPANS)).all()
+        moved_ms = connection.execute(moved).scalar()
+    spans = [Span(begin, now_ms if end is None else end, Status(status)) for begin, end, status in reversed(found)]
+    if moved_ms is None:
+        return spans
+    return [
+        span._replace(to_ms=moved_ms) if 0 < moved_ms - span.to_ms <= _SIGNS_OF_LIFE_MS and was_killed else span
+        for span, was_killed in zip(spans, _before_absence(spans), strict=True)
+    ]
+
+
+def _before_absence(spans: list[Span]) -> list[bool]:
+    """Of each span whether nothing known follows at once."""
+    following = [*spans[1:], None]
+    return [after is None or after.status is Status.UNKNOWN for after in following]
 
 
 def _read(

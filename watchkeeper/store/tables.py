@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -81,6 +82,9 @@ alerts = Table(
     Column("clear_since_ms", BigInteger),
     Column("stalled_since_ms", BigInteger),
     Column("paused_ms", BigInteger, nullable=False),
+    Column("recent", Integer, nullable=False, server_default="0"),  # a bit for each of the last verdicts
+    Column("returns", Integer, nullable=False, server_default="0"),
+    Column("flapping", Boolean, nullable=False, server_default=false()),
     comment="Alerts that are pending or firing",
 )
 
@@ -115,6 +119,9 @@ incidents = Table(
     Column("opened_ms", BigInteger, nullable=False),
     Column("resolved_ms", BigInteger),
     Column("runbook", _Text, nullable=False),
+    Column("labels", _Text, nullable=False, server_default="[]"),  # a JSON list of [name, text]
+    Column("annotations", _Text, nullable=False, server_default="[]"),  # likewise
+    Column("returns", Integer, nullable=False, server_default="0"),
     # The database itself refuses a second open incident for one trouble.
     Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     Index(None, "state", "id"),
@@ -131,6 +138,7 @@ incident_alerts = Table(
     Column("probe_id", _Text, primary_key=True),
     Column("position", Integer, nullable=False),
     Column("firing", Boolean, nullable=False),
+    Column("flapping", Boolean, nullable=False, server_default=false()),
     comment="The alerts that are or were part of an incident",
 )
 

@@ -1,8 +1,8 @@
 """What the pages ask of the daemon."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Reload:
 class Daemon(Protocol):
     def metrics(self) -> AsyncIterator[str]:
         """The metrics in Prometheus's text format, in pieces."""
+
+    def status(self) -> Mapping[str, Any]:
+        """What `web.status` makes of how the daemon is, as JSON has it. Waits for nobody."""
 
     def unready(self) -> Sequence[str]:
         """What keeps the daemon from doing its work, in words. Empty: it is ready."""

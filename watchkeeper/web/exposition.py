@@ -13,7 +13,8 @@ from typing import Final
 
 from watchkeeper.domain.alert import AlertState
 from watchkeeper.domain.probe import Probe, Status
-from watchkeeper.domain.watch import Plan, Subject, Watch
+from watchkeeper.domain.subject import Subject
+from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.store.outbox import OutboxDepth
 
 CHUNK: Final = 500  # probes whose lines are written in one go

@@ -2,7 +2,7 @@
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from watchkeeper.web.daemon import Daemon
@@ -15,6 +15,7 @@ _FRONT = """<!doctype html>
 <h1>watchkeeper</h1>
 <ul>
 <li><a href="/metrics">/metrics</a>: for Prometheus</li>
+<li><a href="/api/v1/status">/api/v1/status</a>: how watchkeeper itself is, as JSON</li>
 <li><a href="/-/healthy">/-/healthy</a>: whether the process answers</li>
 <li><a href="/-/ready">/-/ready</a>: whether probes run and the database answers</li>
 </ul>
@@ -31,6 +32,9 @@ def make_app(daemon: Daemon) -> Starlette:
 
     async def metrics(_: Request) -> Response:
         return StreamingResponse(daemon.metrics(), media_type=_METRICS_TYPE)
+
+    async def status(_: Request) -> Response:
+        return JSONResponse(daemon.status())
 
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("watchkeeper is healthy\n")
@@ -53,6 +57,7 @@ def make_app(daemon: Daemon) -> Starlette:
         routes=[
             Route("/", front),
             Route("/metrics", metrics),
+            Route("/api/v1/status", status),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST"]),

@@ -1,0 +1,41 @@
+"""Clocks that run: what has to be looked at, and when, at the latest."""
+
+import heapq
+from enum import IntEnum
+from typing import NamedTuple
+
+from watchkeeper.domain.alert import AlertRef
+
+
+class Kind(IntEnum):
+    """What runs out. What runs out at one time is served in this order."""
+
+    HOLD = 0  # of an alert: `for`, or `keep_firing_for`
+    SILENCE = 1  # of a rule that minds it
+    ESCALATION = 2  # of an incident
+
+
+class Clock(NamedTuple):
+    """`about`: the alert, or the incident's key."""
+
+    due_ms: int
+    kind: Kind
+    about: AlertRef | tuple[str]
+
+
+class Clocks:
+    """Clocks in the order in which they run out. Stopping one is left to whoever serves it: it finds it stale."""
+
+    def __init__(self) -> None:
+        self._heap: list[Clock] = []
+
+    def set(self, due_ms: int, kind: Kind, about: AlertRef | tuple[str]) -> None:
+        heapq.heappush(self._heap, Clock(due_ms, kind, about))
+
+    def next(self) -> Clock | None:
+        """The one that runs out first."""
+        return self._heap[0] if self._heap else None
+
+    def take(self) -> Clock:
+        """Takes out the one that runs out first."""
+        return heapq.heappop(self._heap)
