@@ -131,10 +131,14 @@ def _rules() -> str:
             (
                 '\n## Functions\n\nOver the probe\'s recent samples. A series is the name of a value or `"duration"`; a '
                 'window is a duration, `"10m"`, and holds what happened after its beginning, up to now. Where there are '
-                "too few samples there is no answer: the alert's clocks stand, and nothing opens or resolves.\n\n"
+                "too few samples there is no answer: the alert's clocks stand, and nothing opens or resolves. "
+                "[How functions count](../explanation/how-functions-count.md).\n\n"
             ),
             _markdown_table(("function", "gives"), functions),
             (
+                "\nBeside them a condition has CEL's own: `size`, `contains`, `startsWith`, `endsWith`, `matches`, "
+                '`duration("26h")`, `timestamp`, `now.getHours("Europe/Berlin")`, `in`, `? :`, `has`, and `all`, `exists`, '
+                "`exists_one`, `filter` and `map` over lists and labels.\n"
                 "\nTemplates also have the filters `duration` (of seconds), `size` (of bytes), `round`, `default`, `upper`, "
                 "`lower`, `truncate` and a few more of Jinja2's own.\n"
             ),

@@ -10,7 +10,7 @@ from watchkeeper.domain.correlation import incident_key, ticket_key
 from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, IncidentState, step
 from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rule import Hold, Level, Match, Scope, Severity, priority
-from watchkeeper.domain.ticket import draft_incident
+from watchkeeper.domain.draft import draft_incident
 
 A, B = AlertRef("down", "a"), AlertRef("down", "b")
 OPEN = Incident(

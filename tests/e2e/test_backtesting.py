@@ -157,9 +157,6 @@ def test_other_rules_can_be_judged(setup: Setup) -> None:
 
 def test_two_sets_of_rules_are_compared(setup: Setup) -> None:
     assert said(setup, *RANGE, "--compare", "rules.yaml", "stricter.yaml").startswith(COMPARED)
-    found = told(setup, *RANGE, "--compare", "rules.yaml", "stricter.yaml")
-    assert [one["change"] for one in found["differences"]] == ["removed", "removed", "changed"]
-    assert (found["old"]["total"]["incidents"], found["new"]["total"]["incidents"]) == (3, 1)
 
 
 COMPARED = """\
@@ -204,7 +201,6 @@ def test_files_are_replayed_without_any_database(tmp_path: Path) -> None:
     assert refused(setup, "--csv", "root=root.csv:used_percent", "--from", "2026-10-01") == (
         f"watchkeeper: no sample of the files is in the time that is asked for: {there}"
     )
-    assert refused(setup, "--from", "1d", status=3).startswith("watchkeeper: there is no database")
 
 
 def test_a_time_without_history_is_told_with_what_there_is(setup: Setup) -> None:

@@ -127,13 +127,13 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
 
 def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
-    assert "was made (schema 0002)" in setup.command("db", "upgrade").stdout
+    assert "was made (schema 0003)" in setup.command("db", "upgrade").stdout
     assert "is up to date (schema 0002)" in setup.command("db", "upgrade").stdout
     done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     [copy] = (tmp_path / "elsewhere").iterdir()
     connection = sqlite3.connect(copy)
-    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0002",)
+    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0003",)
     connection.close()
 
 

@@ -55,6 +55,11 @@ def test_a_header_of_time_and_value_is_accepted(tmp_path: Path) -> None:
     assert [dict(one.values) for one in read(tmp_path, "time,value\n1700000000,5\n")] == [{"used_percent": 5.0}]
 
 
+def test_the_second_column_may_be_the_duration(tmp_path: Path) -> None:
+    (sample,) = read(tmp_path, "1700000000,1.5\n", "duration")
+    assert (sample.duration_s, dict(sample.values)) == (1.5, {})
+
+
 def test_the_files_of_several_probes_are_read_side_by_side(tmp_path: Path) -> None:
     files = []
     for offset, probe in enumerate("ab"):

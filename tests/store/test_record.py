@@ -8,9 +8,8 @@ from sqlalchemy import func, select
 from tests.store import made
 from watchkeeper.domain.alert import Alert, AlertState, clear
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, ProbeGone
-from watchkeeper.domain.incident import Named
 from watchkeeper.domain.probe import Status
-from watchkeeper.domain.rule import Level, Severity
+from watchkeeper.domain.rule import Level, Named, Severity
 from watchkeeper.store import listing, outbox, tables
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.lock import LockLost

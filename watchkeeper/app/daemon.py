@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import generate_latest
 
 from watchkeeper import __version__, probers
-from watchkeeper.app.parts import journal_path, load_config, make_backend, now_ms, open_database
+from watchkeeper.app.parts import journal_path, load_config, make_desk, now_ms, open_database
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
@@ -152,6 +152,7 @@ class Daemon:
         self._note_reload(successful=True)
         memory.settle()
         self._tell_started()
+        self._tell_warnings()
         feeding = self._loop.create_task(self._supervise())
         await self._stopped.wait()
         feeding.cancel()
@@ -261,6 +262,7 @@ class Daemon:
         self._config = config
         self._note_reload(successful=True)
         memory.settle()
+        self._tell_warnings()
         counts = f"{len(config.plan.probes)} probes, {len(config.plan.rules)} rules"
         _log.info("reloaded", probes=len(config.plan.probes), rules=len(config.plan.rules))
         await self._tell_missing_backends()
@@ -272,6 +274,10 @@ class Daemon:
         except StoreError:
             return  # the pulse tells that
         self._deliveries.tell_missing(depths, self._watch.incidents.values())
+
+    def _tell_warnings(self) -> None:
+        for warning in self._config.warnings:
+            _log.warning("config_warning", warning=str(warning))
 
     def _note_reload(self, *, successful: bool) -> None:
         self._reload_successful = successful
@@ -296,8 +302,11 @@ class Daemon:
         return prober
 
     def _delivery(self, name: str, backend: Backend) -> Delivery:
-        made = make_backend(backend, self._database)
-        return Delivery(name, made, self._database, now_ms, random.random, self._figures)
+        desk = make_desk(backend, self._database)
+        return Delivery(desk, self._database, now_ms, random.random, self._figures, self._on_reopening_refused)
+
+    def _on_reopening_refused(self, incident_id: int, why: str) -> None:
+        self._loop.call_soon_threadsafe(self._evaluation.reopening_refused, incident_id, why)
 
     def _on_hangup(self) -> None:
         # A failure of a task that nobody waits for is told when it goes: at the next signal, if not before.

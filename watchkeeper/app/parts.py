@@ -4,14 +4,19 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watchkeeper import itsm, probers
 from watchkeeper.config.load import Backend, Catalogue, Config, load
+from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.itsm.base import Surroundings, TicketBackend
+from watchkeeper.itsm.base import Surroundings
 from watchkeeper.schema.fields import Secret
 from watchkeeper.store.database import Database
 from watchkeeper.store.desk import StoredDesk
+
+if TYPE_CHECKING:
+    from watchkeeper.engine.delivery import Desk
 
 
 def now_ms() -> int:
@@ -67,12 +72,17 @@ async def run_probe(probe: Probe) -> Sample:
 def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
     """What each backend's self-test finds, in words."""
     return {
-        name: [finding.message for finding in make_backend(backend, database).check()]
+        name: [finding.message for finding in make_desk(backend, database).backend.check()]
         for name, backend in config.backends.items()
     }
 
 
-def make_backend(backend: Backend, database: Database) -> TicketBackend:
-    """A ticket backend as it is configured."""
-    surroundings = Surroundings(now_ms, StoredDesk(database))
-    return itsm.find(backend.type).make(backend.name, backend.options, surroundings)
+def make_desk(backend: Backend, database: Database) -> "Desk":
+    """A ticket backend as it is configured, and how it is dealt with."""
+    from watchkeeper.engine.delivery import Desk
+
+    kind = itsm.find(backend.type)
+    policy = kind.policy(backend.options)
+    budget = Budget(policy.rate_per_minute, now_ms)
+    made = kind.make(backend.name, backend.options, Surroundings(now_ms, StoredDesk(database), budget))
+    return Desk(backend.name, made, policy, budget, kind.certain_after_ms(backend.options))

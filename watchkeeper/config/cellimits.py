@@ -19,7 +19,8 @@ _MOST_MAPS: Final = 2  # each may multiply what the one before made
 _LABELS: Final = 20  # rounds of a loop over labels
 _FUNCTION: Final = 500
 _SORTING: Final = 10_000  # `quantile`, of a week of minutes
-_ADDING: Final = 10  # two texts
+_ADDING: Final = 10  # two texts, of which each may be as long as all that are added up in the expression
+_SEARCHING: Final = 200  # `contains`, which is slow where nearly all is alike: with the square of the texts' length
 _ZONE: Final = 2000  # a time zone is read from a file, when first asked for
 _REGEX: Final = 100  # for each unit of its weight, on a text of some thousand characters
 MOST_WEIGHT: Final = MOST_WORK // _REGEX
@@ -38,6 +39,7 @@ def too_much(tokens: Tokens, patterns: dict[int, str]) -> Iterator[Mistake]:
     """
     solid = [index for index, token in enumerate(tokens.items) if token.kind != "space"]
     rounds = max(_LABELS, sum(tokens.items[index].text in (",", "[", "{") for index in solid))
+    texts = 1 + sum(tokens.items[index].text == "+" for index in solid)
     opened: list[str] = []  # for each bracket that is open the loop whose it is
     work, maps = 0, 0
     for place, index in enumerate(solid):
@@ -53,7 +55,7 @@ def too_much(tokens: Tokens, patterns: dict[int, str]) -> Iterator[Mistake]:
         if maps > _MOST_MAPS:
             yield Mistake(token.at, f"maps for the third time: accepted are {_MOST_MAPS} uses of map")
             return
-        work += _steps(token.kind, token.text, patterns.get(index)) * rounds ** sum(map(bool, opened))
+        work += _steps(token.kind, token.text, patterns.get(index), texts) * rounds ** sum(map(bool, opened))
         if work > MOST_WORK:
             yield Mistake(token.at, _why(in_a_loop=any(opened), in_a_pattern=index in patterns))
             return
@@ -62,7 +64,7 @@ def too_much(tokens: Tokens, patterns: dict[int, str]) -> Iterator[Mistake]:
 def _why(*, in_a_loop: bool, in_a_pattern: bool) -> str:
     if in_a_pattern:
         most = f"at most {MOST_WEIGHT} characters together"
-        return f"the regular expressions are too large: {most}, where x{{9}} counts as nine, and a loop multiplies"
+        return f"the regular expressions are too large: {most}, where x{{9}} counts as nine; loops and + multiply"
     if in_a_loop:
         return "is evaluated too often: loops in loops and loops over long lists keep other probes waiting"
     return "is too much work, which keeps other probes waiting"
@@ -75,11 +77,13 @@ def _loop_before(tokens: Tokens, before: list[int]) -> str:
     return tokens.items[before[-1]].text
 
 
-def _steps(kind: str, text: str, pattern: str | None) -> int:
+def _steps(kind: str, text: str, pattern: str | None, texts: int) -> int:
     if pattern is not None:
-        return _REGEX * weight(pattern)
+        return _REGEX * weight(pattern) * texts
     if text == "+":
-        return _ADDING
+        return _ADDING * texts
+    if text == "contains":
+        return _SEARCHING * texts**2
     if kind != "name":
         return 1
     if text in FUNCTIONS:

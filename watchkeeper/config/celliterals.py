@@ -40,19 +40,16 @@ class Literals:
         return found, mistakes
 
     def wrong(self, tokens: Tokens) -> Iterator[Mistake]:
-        """Literals that CEL can not take, in an expression that it has compiled."""
-        for call in _matching(tokens):
-            index = call.arguments[-1][0]
-            yield from self._ask(f'"".matches({tokens.items[index].text})', tokens.items[index].at)
+        """Literals that CEL can not take."""
         for call in tokens.all_calls():
-            if (question := _question(tokens, call)) is not None:
-                yield from self._ask(question, tokens.items[call.arguments[0][0]].at)
-
-    def _ask(self, text: str, at: int) -> Iterator[Mistake]:
-        try:
-            self._evaluate(text)
-        except RuntimeError as error:
-            yield Mistake(at, f"is not valid: {plain_error(str(error))}")
+            if (question := _question(tokens, call)) is None:
+                continue
+            try:
+                self._evaluate(question)
+            except RuntimeError as error:
+                if "<input>" not in str(error):  # no valid text: that is told when all is compiled
+                    at = tokens.items[call.arguments[-1][0]].at
+                    yield Mistake(at, f"is not valid: {plain_error(str(error))}")
 
 
 def _matching(tokens: Tokens) -> Iterator[Call]:
@@ -60,11 +57,13 @@ def _matching(tokens: Tokens) -> Iterator[Call]:
 
 
 def _question(tokens: Tokens, call: Call) -> str | None:
-    """What to ask about a call with one text in quotes: an expression that is wrong if the text is."""
-    index = _only_string(tokens, call.arguments[0]) if len(call.arguments) == 1 else None
+    """What to ask about a call that ends with a text in quotes: an expression that is wrong if the text is."""
+    index = _only_string(tokens, call.arguments[-1]) if call.arguments else None
     if index is None:
         return None
     name, text = call.name.text, tokens.items[index].text
+    if name == "matches":
+        return f'"".matches({text})'
     if not call.is_method and name in ("duration", "timestamp"):
         return f"{name}({text})"
     if call.is_method and _GETTER.fullmatch(name):

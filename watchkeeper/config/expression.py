@@ -7,6 +7,7 @@ write `values.used_percent > 90`: a whole-number literal next to one of them is 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -43,7 +44,7 @@ from watchkeeper.domain.window import DURATION, Unanswerable
 
 MAX_LENGTH: Final = 4000
 MAX_DEPTH: Final = 32  # CEL's own limit
-MAX_TEXT: Final = 4096
+MAX_TEXT: Final = 2048
 """Characters of a text that a condition sees."""
 _MOST_MISTAKES: Final = 20
 _MOST_COMPILED: Final = 40_000  # characters, in all passes of one compilation
@@ -135,12 +136,10 @@ class Compiler:
         mistakes += asks_for_unknown(tokens)
         patterns, wrong = self._literals.patterns(tokens)
         mistakes += wrong
-        mistakes += too_much(tokens, patterns)
+        mistakes += list(too_much(tokens, patterns)) or self._literals.wrong(tokens)
         if mistakes:
-            raise ExpressionError(mistakes[:_MOST_MISTAKES])
+            raise ExpressionError(sorted(mistakes, key=attrgetter("offset"))[:_MOST_MISTAKES])
         expression = self._compile_with_doubles(tokens)
-        if mistakes := list(self._literals.wrong(tokens)):
-            raise ExpressionError(mistakes[:_MOST_MISTAKES])
         if (result := expression.return_type()) not in (cel.Type.BOOL, cel.Type.DYN):
             found = WORDS.get(str(result.name()).lower(), str(result.name()).lower())
             message = f"must be true or false, but is a {found}: compare it with something"

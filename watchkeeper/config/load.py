@@ -19,6 +19,7 @@ from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.config.warnings import Places, find_warnings
 from watchkeeper.domain.service import Objectives, Service
+from watchkeeper.domain.ticket import TicketPolicy
 from watchkeeper.domain.watch import Plan
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import Address, Secret
@@ -34,7 +35,8 @@ class BackendKind(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def options(self) -> type[Model]: ...
+    def options(self) -> type[Any]: ...
+    def policy(self, options: Any) -> TicketPolicy: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class _Loader:
             rules.read(file)
         has_all_rules = len(self._problems) == before_rules
         state = self._state(document, daemon.state)
-        plan = Plan(services, probes.probes, rules.rules, default)
+        plan = Plan(services, probes.probes, rules.rules, default, self._policies(backends))
         warnings: list[Problem] = []
         if before_rules == 0:  # else one can not say what rules look at
             places = Places(document, probes.places, rules.places)
@@ -219,6 +221,10 @@ class _Loader:
         own = {key: value for key, value in data.items() if key != "type"}
         options = validate(kind.options, own, document, path, known=("type",), problems=self._problems)
         return None if options is None else Backend(name, kind.name, options)
+
+    def _policies(self, backends: Mapping[str, Backend]) -> dict[str, TicketPolicy]:
+        find = self._catalogue.find_backend
+        return {name: find(backend.type).policy(backend.options) for name, backend in backends.items()}
 
     def _services(self, document: Document, daemon: DaemonFile) -> dict[str, Service]:
         services: dict[str, Service] = {}

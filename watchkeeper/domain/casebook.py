@@ -1,9 +1,11 @@
 """The open incidents, and what becomes of them when alerts fire, come and go, and are over."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from watchkeeper.domain.alert import Alert, AlertRef
 from watchkeeper.domain.correlation import incident_key, ticket_key
+from watchkeeper.domain.draft import draft_incident, draft_successor
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
 from watchkeeper.domain.incident import (
     AlertFired,
@@ -13,13 +15,22 @@ from watchkeeper.domain.incident import (
     Event,
     Incident,
     IncidentState,
-    Named,
     Reassessed,
+    Superseded,
+    TicketMoved,
     step,
 )
-from watchkeeper.domain.rule import Rule, Scope, Severity, Template, assess, is_worse, priority
+from watchkeeper.domain.rule import Named, Rule, Scope, Severity, Template, assess, is_worse, priority
 from watchkeeper.domain.service import Service
-from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketState, draft_incident
+from watchkeeper.domain.ticket import (
+    Command,
+    CommandKind,
+    TicketChange,
+    TicketDraft,
+    TicketPolicy,
+    TicketSeen,
+    TicketState,
+)
 from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, format_time
 
 
@@ -34,6 +45,7 @@ class Casebook:
     def __init__(self, incidents: Iterable[Incident], next_id: int) -> None:
         self.open = {incident.key: incident for incident in incidents}
         self._next_id = next_id
+        self._by_id = {incident.id: incident.key for incident in self.open.values()}
         self._key_of = {ref: incident.key for incident in self.open.values() for ref in incident.firing}
 
     def fired(self, alert: Alert, rule: Rule, scope: Scope, default_backend: str) -> list[Effect]:
@@ -99,6 +111,72 @@ class Casebook:
         why = f"it has been open for {format_duration_ms(open_ms // 1000 * 1000)}"
         return self._raise(key, rule, worst, service, why, None, now_ms)
 
+    def ticket_seen(self, seen: TicketSeen) -> list[Effect]:
+        """What follows from what is seen of a ticket: that somebody took it up, put it aside or ended it."""
+        incident = self.open.get(self._by_id.get(seen.incident_id, ""))
+        if incident is None:
+            return []
+        who = seen.assignee or "somebody"
+        is_taken_up = seen.state is not TicketState.OPEN or bool(seen.assignee)
+        moved = step(incident, TicketMoved(seen.state, seen.number, is_taken_up, seen.at_ms))
+        if moved == incident:
+            return []
+        self.open[incident.key] = moved
+        taken = moved.acknowledged_ms != incident.acknowledged_ms
+        what = f"{seen.number} was taken up by {who}" if taken else f"{seen.number} is {_STATES[seen.state]} now"
+        what = f"{seen.number} was deleted" if seen.is_gone else what
+        happening = Happening.ACKNOWLEDGED if taken else Happening.TICKET_MOVED
+        return [IncidentChanged(moved, happening, seen.at_ms, incident.affected[0], what)]
+
+    def abandoned(self, policies: Mapping[str, TicketPolicy], key: str | None = None) -> Iterator[tuple[int, str]]:
+        """When something is done about open incidents whose ticket a person has ended: all of them, or one's."""
+        for incident in self.open.values() if key is None else [self.open[key]]:
+            if incident.abandoned_ms is not None:
+                policy = policies.get(incident.backend, TicketPolicy())
+                yield incident.abandoned_ms + policy.reopen_after_ms, incident.key
+
+    def take_up_again(self, key: str, policy: TicketPolicy, now_ms: int) -> list[Effect]:
+        """What follows when trouble goes on though its ticket is over: it is opened again, or another one made."""
+        incident = self.open[key]
+        if incident.abandoned_ms is None or incident.abandoned_ms + policy.reopen_after_ms > now_ms:
+            return []
+        lasts = format_elapsed_ms(now_ms - incident.abandoned_ms)
+        can_reopen = incident.ticket_state is TicketState.RESOLVED
+        if not can_reopen or now_ms - incident.abandoned_ms > policy.reopen_within_ms:
+            return self.succeed(key, f"the trouble goes on, {lasts} after {incident.ticket_number} was ended", now_ms)
+        text = f"The trouble goes on, {lasts} after the ticket was resolved"
+        reopened = replace(incident, abandoned_ms=None)
+        self.open[key] = reopened
+        return [
+            IncidentChanged(reopened, Happening.REOPENED, now_ms, incident.affected[0], text),
+            _command(reopened, CommandKind.REOPEN, TicketChange(text, TicketState.OPEN), now_ms),
+        ]
+
+    def succeed(self, key: str, why: str, now_ms: int) -> list[Effect]:
+        """Puts a new incident, with a ticket of its own, in the place of one whose ticket is over for good."""
+        old = self.open[key]
+        ended = step(old, Superseded(now_ms))
+        new = replace(
+            old,
+            id=self._next_id,
+            opened_ms=now_ms,
+            acknowledged_ms=None,
+            abandoned_ms=None,
+            ticket_state=None,
+            ticket_number="",
+        )
+        self._next_id += 1
+        self.open[key] = new
+        self._by_id[new.id] = key
+        self._by_id.pop(old.id, None)
+        ref = old.affected[0]
+        draft = draft_successor(new, old, ticket_key(key, now_ms), why)
+        return [
+            IncidentChanged(ended, Happening.RESOLVED, now_ms, ref, f"{new.number} takes its place: {why}"),
+            IncidentChanged(new, Happening.OPENED, now_ms, ref, f"follows {old.number}: {why}"),
+            _command(new, CommandKind.CREATE, draft, now_ms),
+        ]
+
     def key_of(self, ref: AlertRef) -> str | None:
         """The key of the incident that an alert which fires is part of."""
         return self._key_of.get(ref)
@@ -146,6 +224,7 @@ class Casebook:
             self.open[after.key] = after
         else:
             del self.open[after.key]
+            self._by_id.pop(after.id, None)
         ref = incident.affected[0] if alert is None else alert.ref
         kind = CommandKind.UPDATE if change.state is None else CommandKind.RESOLVE
         return [
@@ -177,10 +256,14 @@ class Casebook:
         draft = draft_incident(incident, ticket_key(key, incident.opened_ms), rule, scope)
         self._next_id += 1
         self.open[key] = incident
+        self._by_id[incident.id] = key
         return [
             IncidentChanged(incident, Happening.OPENED, alert.since_ms, alert.ref, scope.sample.message),
             _command(incident, CommandKind.CREATE, draft, alert.since_ms),
         ]
+
+
+_STATES = {state: state.value.replace("_", " ") for state in TicketState}
 
 
 def _came_back(incident: Incident) -> str:

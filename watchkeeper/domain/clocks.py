@@ -13,6 +13,7 @@ class Kind(IntEnum):
     HOLD = 0  # of an alert: `for`, or `keep_firing_for`
     SILENCE = 1  # of a rule that minds it
     ESCALATION = 2  # of an incident
+    ABANDONED = 3  # an incident whose ticket was ended
 
 
 class Clock(NamedTuple):

@@ -46,6 +46,9 @@ class Happening(StrEnum):
     FLAPPING = "flapping"  # it comes and goes
     STEADY = "steady"  # it did
     ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"  # somebody took its ticket up
+    TICKET_MOVED = "ticket_moved"  # somebody did something else to it
+    REOPENED = "reopened"  # its ticket had been resolved too early
     RESOLVED = "resolved"
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from watchkeeper.domain.alert import AlertRef
-from watchkeeper.domain.rule import Level, Severity, is_worse
+from watchkeeper.domain.rule import Level, Named, Severity, is_worse
+from watchkeeper.domain.ticket import TicketState
 
 _PREFIX: Final = "INC-"
 
@@ -32,18 +33,15 @@ class IncidentState(StrEnum):
     RESOLVED = "resolved"
 
 
-class Named(NamedTuple):
-    """A label or an annotation, rendered."""
-
-    name: str
-    text: str
-
-
 @dataclass(frozen=True, slots=True)
 class Incident:
     """`started_ms`: when the first condition began to hold; `opened_ms`: when its alert fired.
     `firing`: the alerts that fire now; `affected`: all that ever did, in order; `flapping`: those of the firing ones
-    that flap. `returns`: how often a condition came back while the incident was open."""
+    that flap. `returns`: how often a condition came back while the incident was open.
+
+    `acknowledged_ms`: when somebody took it up. `ticket_state`, `ticket_number`: of its ticket, as it was seen last.
+    `abandoned_ms`: since when a person has had the ticket resolved or closed, though the trouble goes on.
+    """
 
     id: int
     key: str
@@ -65,6 +63,10 @@ class Incident:
     annotations: tuple[Named, ...] = ()
     flapping: frozenset[AlertRef] = frozenset()
     returns: int = 0
+    acknowledged_ms: int | None = None
+    abandoned_ms: int | None = None
+    ticket_state: TicketState | None = None
+    ticket_number: str = ""
 
     @property
     def number(self) -> str:
@@ -108,7 +110,24 @@ class Reassessed:
     urgency: Level
 
 
-Event = AlertFired | AlertOver | AlertReturned | AlertFlaps | Reassessed
+@dataclass(frozen=True, slots=True)
+class TicketMoved:
+    """What is seen of the ticket is another thing than before. `is_taken_up`: somebody works on it."""
+
+    state: TicketState
+    number: str
+    is_taken_up: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another incident takes its place."""
+
+    at_ms: int
+
+
+Event = AlertFired | AlertOver | AlertReturned | AlertFlaps | Reassessed | TicketMoved | Superseded
 
 
 def step(incident: Incident, event: Event) -> Incident:
@@ -120,6 +139,11 @@ def step(incident: Incident, event: Event) -> Incident:
         return incident
     if isinstance(event, Reassessed):
         return _reassess(incident, event)
+    if isinstance(event, TicketMoved):
+        return _move_ticket(incident, event)
+    if isinstance(event, Superseded):
+        none = frozenset[AlertRef]()
+        return replace(incident, firing=none, flapping=none, state=IncidentState.RESOLVED, resolved_ms=event.at_ms)
     if isinstance(event, AlertFired):
         if event.alert in incident.firing:
             return incident
@@ -148,6 +172,21 @@ def _reassess(incident: Incident, event: Reassessed) -> Incident:
     if (severity, impact, urgency) == (incident.severity, incident.impact, incident.urgency):
         return incident
     return replace(incident, severity=severity, impact=impact, urgency=urgency)
+
+
+def _move_ticket(incident: Incident, event: TicketMoved) -> Incident:
+    acknowledged_ms, abandoned_ms = incident.acknowledged_ms, None
+    if acknowledged_ms is None and event.is_taken_up:
+        acknowledged_ms = event.at_ms
+    if event.state in (TicketState.RESOLVED, TicketState.CLOSED):
+        abandoned_ms = event.at_ms if incident.abandoned_ms is None else incident.abandoned_ms
+    return replace(
+        incident,
+        acknowledged_ms=acknowledged_ms,
+        abandoned_ms=abandoned_ms,
+        ticket_state=event.state,
+        ticket_number=event.number,
+    )
 
 
 def _height(level: Level) -> int:

@@ -38,16 +38,15 @@ class Slice(NamedTuple):
 
 
 class Track:
-    """The names of some series, and where the numbers of each are."""
+    """The names of some series, and where the numbers of each are: duration and `up` come first, then the values."""
 
-    __slots__ = ("_duration", "_names", "_places", "_up")
+    __slots__ = ("_duration", "_names", "_up", "_values")
 
     def __init__(self, series: Sequence[str]) -> None:
         self._duration = series.index(DURATION) if DURATION in series else None
         self._up = series.index(UP) if UP in series else None
-        named = [(name, place) for place, name in enumerate(series) if name not in (DURATION, UP)]
-        self._names = tuple(name for name, _ in named)
-        self._places = [place for _, place in named]
+        self._values = len({DURATION, UP}.intersection(series))
+        self._names = tuple(series[self._values :])
 
     def down(self, row: Row) -> int:
         """How many samples of a row were down."""
@@ -58,8 +57,7 @@ class Track:
 
     def sample(self, probe_id: str, at_ms: int, status: Status, numbers: Sequence[float], message: str) -> Sample:
         duration = nan if self._duration is None else numbers[self._duration]
-        places = self._places
-        values = dict(zip(self._names, [numbers[place] for place in places], strict=True)) if places else NOTHING
+        values = dict(zip(self._names, numbers[self._values :], strict=True)) if self._names else NOTHING
         return Sample(probe_id, at_ms, status, duration, values, NOTHING, message)
 
 
@@ -95,11 +93,20 @@ class Past:
         spans = self._within(from_ms, to_ms)
         return not spans or (len(spans) == 1 and spans[0].from_ms < from_ms and spans[0].message == NOT_RUNNING)
 
-    def minutes(self, hour_ms: int, minutes: Iterable[int], known: Sequence[tuple[Track, Chunk]]) -> Iterator[Sample]:
+    def minutes(self, hour_ms: int, minutes: range, known: Sequence[tuple[Track, Chunk]]) -> Iterator[Sample]:
         """The samples of some minutes of an hour."""
+        steady = self._steady(hour_ms + minutes.start * MINUTE_MS, hour_ms + minutes.stop * MINUTE_MS)
         for minute in minutes:
             rows = [Numbers(track, row) for track, chunk in known if (row := chunk.get(minute)) is not None]
             from_ms = hour_ms + minute * MINUTE_MS
+            if steady is not None and len(rows) == 1 and rows[0].row.samples == 1:
+                # Nearly always: there is one sample, and nothing to be asked about it.
+                track, row = rows[0]
+                if track.down(row) == (steady.status is Status.DOWN):
+                    at_ms = from_ms + MINUTE_MS // 2
+                    self._expect(at_ms, intervals=2)
+                    yield track.sample(self.id, at_ms, steady.status, row.means, steady.message)
+                    continue
             yield from self._period(from_ms, from_ms + MINUTE_MS, rows)
 
     def begin_hour(self, hour_ms: int, rows: Sequence[Numbers]) -> None:
@@ -125,16 +132,22 @@ class Past:
             found.append(span)
         return found
 
-    def _period(self, from_ms: int, to_ms: int, rows: Sequence[Numbers]) -> Iterable[Sample]:
+    def _steady(self, from_ms: int, to_ms: int) -> Span | None:
+        """The status of [from, to), if it was known and the same all the time, and before."""
         spans = self._within(from_ms, to_ms)
+        if len(spans) != 1 or spans[0].status is Status.UNKNOWN:
+            return None
+        return spans[0] if spans[0].from_ms < from_ms and spans[0].to_ms >= to_ms else None
+
+    def _period(self, from_ms: int, to_ms: int, rows: Sequence[Numbers]) -> Iterable[Sample]:
         if not rows:
-            return self._without_numbers(from_ms, to_ms, spans)
-        if len(rows) == 1 and len(spans) == 1 and spans[0].from_ms < from_ms and spans[0].to_ms >= to_ms:
-            (track, row), span = rows[0], spans[0]
-            down = track.down(row)
-            if (span.status is Status.UP and down == 0) or (span.status is Status.DOWN and down == row.samples):
-                return self._evenly(from_ms, to_ms, track, row, span)
-        return self._placed(from_ms, to_ms, rows, spans)
+            return self._without_numbers(from_ms, to_ms, self._within(from_ms, to_ms))
+        steady = self._steady(from_ms, to_ms)
+        if steady is not None and len(rows) == 1:
+            track, row = rows[0]
+            if track.down(row) == (row.samples if steady.status is Status.DOWN else 0):
+                return self._evenly(from_ms, to_ms, track, row, steady)
+        return self._placed(from_ms, to_ms, rows, self._within(from_ms, to_ms))
 
     def _evenly(self, from_ms: int, to_ms: int, track: Track, row: Row, span: Span) -> Iterator[Sample]:
         """The samples of a row that all had the same status: nearly always."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from watchkeeper.domain.probe import Category, Probe, Sample
 from watchkeeper.domain.service import Criticality, Service
@@ -82,6 +82,13 @@ class Template(Protocol):
 
     def __call__(self, scope: Scope) -> str:
         """The text. What has no answer now is shown as `?`."""
+
+
+class Named(NamedTuple):
+    """A label or an annotation, rendered."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,19 @@ daemon, a rule test and a replay of history that feed it the same samples get th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from watchkeeper.domain import alert as alerts
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
 from watchkeeper.domain.casebook import Casebook
 from watchkeeper.domain.clocks import Clock, Clocks, Kind
-from watchkeeper.domain.effect import AlertChanged, Effect, ProbeGone, StatusChanged
+from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, ProbeGone, StatusChanged
 from watchkeeper.domain.incident import Incident
 from watchkeeper.domain.probe import Probe, Sample, Status
 from watchkeeper.domain.rule import Rule, Scope
 from watchkeeper.domain.service import Service
 from watchkeeper.domain.subject import Binding, Subject
+from watchkeeper.domain.ticket import TicketPolicy, TicketSeen
 from watchkeeper.domain.units import format_duration_ms
 from watchkeeper.domain.window import EMPTY, Points, Window
 
@@ -29,6 +30,8 @@ class Plan:
     probes: Mapping[str, Probe]
     rules: Mapping[str, Rule]
     default_backend: str
+    policies: Mapping[str, TicketPolicy] = field(default_factory=dict)
+    """How the tickets of each backend are dealt with, by its name."""
 
 
 def reusing(plan: Plan, before: Plan) -> Plan:
@@ -161,6 +164,8 @@ class Watch:
             self._clocks.take()
             if clock.kind is Kind.ESCALATION:
                 effects += self._escalate(clock.about[0], clock.due_ms)
+            elif clock.kind is Kind.ABANDONED:
+                effects += self._take_up_again(clock.about[0], clock.due_ms)
             elif (found := self._find(clock)) is not None:
                 serve = self._end_hold if clock.kind is Kind.HOLD else self._mind_silence
                 effects += serve(*found, clock.due_ms, now_ms)
@@ -178,6 +183,20 @@ class Watch:
             return []
         subject.window.fill(history)
         return self._ask_edited(subject, now_ms)
+
+    def ticket_seen(self, seen: TicketSeen) -> list[Effect]:
+        """What follows from what was read of an incident's ticket. One of an incident that is over is passed over."""
+        effects = self._casebook.ticket_seen(seen)
+        for effect in effects:
+            if isinstance(effect, IncidentChanged):
+                for due, key in self._casebook.abandoned(self.plan.policies, effect.incident.key):
+                    self._clocks.set(due, Kind.ABANDONED, (key,))
+        return effects
+
+    def reopening_refused(self, incident_id: int, why: str, now_ms: int) -> list[Effect]:
+        """What follows when a backend does not open the ticket of an open incident again."""
+        found = [one for one in self.incidents.values() if one.id == incident_id]
+        return [effect for one in found for effect in self._succeed(one.key, why, now_ms)]
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
@@ -214,8 +233,8 @@ class Watch:
         if before.state is AlertState.FIRING:
             return effects + self._casebook.stayed(before, after, reason, at_ms)
         effects += self._casebook.fired(after, rule, scope, self.plan.default_backend)
-        for at, key in self._casebook.escalations(self.plan.rules, self._casebook.key_of(after.ref)):
-            self._clocks.set(at, Kind.ESCALATION, (key,))
+        if (key := self._casebook.key_of(after.ref)) is not None:
+            self._set_escalations(key)
         return effects
 
     def _end_hold(self, subject: Subject, binding: Binding, due_ms: int, now_ms: int) -> list[Effect]:
@@ -253,6 +272,24 @@ class Watch:
             return []
         service = self.plan.services.get(incident.service, Service(incident.service, incident.service))
         return self._casebook.escalate(key, rule, service, due_ms)
+
+    def _take_up_again(self, key: str, due_ms: int) -> list[Effect]:
+        incident = self._casebook.open.get(key)
+        if incident is None:
+            return []
+        policy = self.plan.policies.get(incident.backend, TicketPolicy())
+        effects = self._casebook.take_up_again(key, policy, due_ms)
+        self._set_escalations(key)
+        return effects
+
+    def _succeed(self, key: str, why: str, now_ms: int) -> list[Effect]:
+        effects = self._casebook.succeed(key, why, now_ms)
+        self._set_escalations(key)
+        return effects
+
+    def _set_escalations(self, key: str) -> None:
+        for due, _ in self._casebook.escalations(self.plan.rules, key):
+            self._clocks.set(due, Kind.ESCALATION, (key,))
 
     def _note_edits(
         self, subject: Subject, old: Subject, rules_before: Mapping[str, Rule], now_ms: int
@@ -299,10 +336,12 @@ class Watch:
                     self._clocks.set(binding.heard_ms + hold.no_data_ms, Kind.SILENCE, ref)
         for due, key in self._casebook.escalations(self.plan.rules):
             self._clocks.set(max(due, now_ms), Kind.ESCALATION, (key,))
+        for due, key in self._casebook.abandoned(self.plan.policies):
+            self._clocks.set(max(due, now_ms), Kind.ABANDONED, (key,))
 
     def _is_stale(self, clock: Clock) -> bool:
         """Whether nothing follows when a clock runs out."""
-        if clock.kind is Kind.ESCALATION:
+        if clock.kind in (Kind.ESCALATION, Kind.ABANDONED):
             return clock.about[0] not in self._casebook.open
         if (found := self._find(clock)) is None:
             return True

@@ -49,7 +49,8 @@ class CsvFile:
     """A file with the samples of one probe.
 
     Args:
-        value: what the second column is where no header says so, and a column `value`; `None`: there is no such one.
+        value: what the second column is where no header says so, and a column `value`: a value, or `duration`.
+            `None`: there is no such column.
         values: the names of the values that the probe's prober produces.
     """
 
@@ -167,8 +168,15 @@ class _File:
             self._refuse(
                 line, f"which value is the second column? Accepted: {', '.join(self._file.values) or 'none'}"
             )
-        self._values = [(1, self._file.value or "")]
+        else:
+            self._take_number(1, self._file.value)
         return False
+
+    def _take_number(self, place: int, name: str) -> None:
+        if name == DURATION:
+            self._duration = place
+        else:
+            self._values.append((place, name))
 
     def _take_header(self, line: int, names: Cells) -> None:
         time = next((names.index(name) for name in _TIME_NAMES if name in names), None)
@@ -183,14 +191,12 @@ class _File:
                 self._refuse(line, f"the column {name!r} is there twice")
             elif name in _STATUS_NAMES:
                 self._status = place
-            elif name == DURATION:
-                self._duration = place
             elif name == _MESSAGE:
                 self._message = place
             elif name == "value" and self._file.value is not None:
-                self._values.append((place, self._file.value))
-            elif name in self._file.values:
-                self._values.append((place, name))
+                self._take_number(place, self._file.value)
+            elif name == DURATION or name in self._file.values:
+                self._take_number(place, name)
             else:
                 known = [*_TIME_NAMES, *_STATUS_NAMES, DURATION, _MESSAGE, *self._file.values]
                 close = get_close_matches(name, known, n=1)

@@ -1,73 +1,77 @@
 """Delivery: ticket commands from the outbox to their backend, each of them done exactly once.
 
-A command is claimed, done, and settled. Whatever ends a command between claim and settlement (a crash, a timeout, a
-lost answer) leaves it uncertain: then the backend is asked for the ticket before one is created, and what is there
-is adopted. This is decided here, once, for every backend; a backend only names what happened.
+Commands are claimed, done, and settled. Whatever ends them between claim and settlement (a crash, a timeout, a lost
+answer) leaves them uncertain: then the backend is asked for the ticket before one is created, and what is there is
+adopted. That it is not there is believed only when an attempt can no longer be under way, and the backend's search
+has had the time that it needs. This is decided here, once, for every backend; a backend only names what happened.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
+from watchkeeper.domain.budget import Budget
+from watchkeeper.domain.handling import coalesce, handle
 from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft
+from watchkeeper.domain.ticket import CommandKind, Ticket, TicketChange, TicketDraft, TicketPolicy
+from watchkeeper.engine.circuit import Circuit, Reject, decide
 from watchkeeper.engine.figures import Figures
-from watchkeeper.itsm.base import Ambiguous, Outcome, Rejected, Throttled, TicketBackend, Unavailable
+from watchkeeper.itsm.base import Ambiguous, Outcome, Rejected, TicketBackend
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.outbox import Claim
 
-MAX_BACKOFF_S: Final = 300.0
-MAX_THROTTLE_S: Final = 3600.0  # a backend that asks for more is asked again all the same
 IDLE_S: Final = 30.0  # how long the worker sleeps at most when nothing wakes it
 STORE_RETRY_S: Final = 2.0
+_LOOKS: Final = 8  # so often a ticket is looked for that may appear yet
 
 _log = structlog.get_logger("delivery")
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """To be tried again after a while. `uncertain`: it may have been done."""
+class _TooEarly(Exception):
+    """A ticket that may have been created is not there, which means nothing yet. `after_s`: when to look again."""
 
-    after_s: float
-    uncertain: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Not to be tried again as it is."""
+    def __init__(self, after_s: float) -> None:
+        super().__init__("may have been created, and is not to be found yet")
+        self.after_s = after_s
 
 
-def decide(outcome: Outcome, attempts: int, jitter: float) -> Retry | Reject:
-    """What follows from a call that did not end well.
+class _Done(NamedTuple):
+    """What came of commands. `ticket`: `None` when it is gone. `remark`: what was left undone, and why. `others`:
+    tickets of the same key beside the one that was adopted, `None` when none was. `refused`: it was to be opened
+    again, and can not be."""
 
-    Args:
-        attempts: how often the command was tried, this time included.
-        jitter: a random number, 0 to 1, which spreads out those that failed together.
-    """
-    backoff = min(MAX_BACKOFF_S, 2.0 ** min(attempts - 1, 20)) * (0.5 + jitter / 2)
-    match outcome:
-        case Rejected():
-            return Reject()
-        case Throttled(retry_after_s=wanted) if wanted is not None:
-            return Retry(min(MAX_THROTTLE_S, max(1.0, wanted)) + jitter, uncertain=False)
-        case Throttled() | Unavailable():
-            return Retry(backoff, uncertain=False)
-        case _:
-            return Retry(backoff, uncertain=True)
+    ticket: Ticket | None
+    remark: str = ""
+    others: Sequence[Ticket] | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Settlement:
-    """What came of a command. It is told when it is written down, not before: a log must not come between."""
+    """What came of commands. It is told when it is written down, not before: a log must not come between."""
 
     write: Callable[[], None]
     tell: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A backend, and how it is dealt with.
+
+    `certain_after_ms`: how long after the beginning of a call it is certain whether it created a ticket.
+    """
+
+    name: str
+    backend: TicketBackend
+    policy: TicketPolicy
+    budget: Budget
+    certain_after_ms: int = 0
 
 
 class Delivery:
@@ -75,37 +79,43 @@ class Delivery:
 
     Args:
         jitter: gives random numbers, 0 to 1.
+        refused: hears of incidents whose ticket the backend does not open again, and why.
     """
 
     def __init__(
         self,
-        name: str,
-        backend: TicketBackend,
+        desk: Desk,
         database: Database,
         clock: Clock,
         jitter: Callable[[], float],
         figures: Figures,
+        refused: Callable[[int, str], None] = lambda _incident, _why: None,
     ) -> None:
-        self.name = name
+        self.name = desk.name
+        self.circuit = Circuit()
         self.last_outcome = ""
         """What came of the last command, in the words of the metrics; empty before the first."""
-        self._backend = backend
+        self._desk = desk
+        self._backend = desk.backend
+        self._refused = refused
         self._database = database
         self._clock = clock
         self._jitter = jitter
         self._figures = figures
         self._settlement: _Settlement | None = None  # until it is written down
         self._lost_claim = False  # a command may be in flight of which nobody knows
+        self._forgives = False  # what was rejected under another configuration may be accepted now
         self._wanted = threading.Event()
         self._ending = threading.Event()
         self._before: Delivery | None = None
-        self._thread = threading.Thread(target=self._work, name=f"delivery-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"delivery-{desk.name}", daemon=True)
 
     def begin(self, after: "Delivery | None" = None) -> None:
         """Begins to work, `after` another delivery to the same backend has ended."""
         self._before = after
         # What that one could not even claim is in nobody's hands then.
         self._lost_claim = after is not None
+        self._forgives = True
         self._thread.start()
 
     def wake(self) -> None:
@@ -124,7 +134,7 @@ class Delivery:
             self._thread.join(within_s)
 
     def step(self) -> bool:
-        """Does the next command that is due. False when there is none.
+        """Does the next command that is due. False when there is none, or the backend is not to be asked now.
 
         Raises:
             StoreError: the outbox does not answer. What came of a command is written down with the next step.
@@ -132,6 +142,11 @@ class Delivery:
         self._write_down()
         if self._lost_claim:
             outbox.recover(self._database, self.name)
+        if self._forgives:
+            outbox.retry_rejected(self._database, self._clock(), backend=self.name)
+            self._forgives = False
+        if self.wait_s() > 0:
+            return False
         self._lost_claim = True
         claim = outbox.claim(self._database, self.name, self._clock())
         self._lost_claim = False
@@ -147,71 +162,121 @@ class Delivery:
             self._settlement = None
             settlement.tell()
 
+    def wait_s(self) -> float:
+        """For how long the backend is not to be asked: it has failed, or has been asked often enough."""
+        return max(self.circuit.wait_ms(self._clock()) / 1000, self._desk.budget.wait_s())
+
     def _attempt(self, claim: Claim) -> _Settlement:
-        """Does a command. What came of it is neither written down nor told yet."""
         try:
-            ticket, adopted = self._do(claim)
+            done = self._do(claim)
+        except _TooEarly as early:
+            return self._later(claim, early)
         except Outcome as outcome:
             return self._failed(claim, outcome)
         except StoreError as error:
             return self._failed(claim, Ambiguous(str(error)))
         except Exception as error:  # noqa: BLE001  # a backend's bug: who knows what was done
             return self._failed(claim, Ambiguous(f"the backend's code failed: {error!r}"), error)
-        return self._delivered(claim, ticket, adopted)
+        return self._delivered(claim, done)
 
-    def _do(self, claim: Claim) -> tuple[Ticket, Sequence[Ticket]]:
-        """The ticket, and where it was there already all that were found, the oldest first."""
-        command = claim.command
-        if isinstance(command.payload, TicketDraft):
-            if claim.uncertain and (there := self._backend.find(command.key)):
-                return there[0], there
-            return self._backend.create(command.payload), ()
-        return self._backend.update(claim.ticket or self._find(command), command.payload), ()
+    def _do(self, claim: Claim) -> _Done:
+        if isinstance(claim.command.payload, TicketDraft):
+            return self._create(claim, claim.command.payload)
+        return self._change(claim, coalesce(claim.commands))
 
-    def _find(self, command: Command) -> Ticket:
-        there = self._backend.find(command.key)
-        if not there:
+    def _create(self, claim: Claim, draft: TicketDraft) -> _Done:
+        if claim.uncertain:
+            if there := self._backend.find(draft.key):
+                return _Done(there[0], others=there[1:])
+            certain_ms = self._desk.certain_after_ms + self._desk.policy.index_lag_ms
+            if (left_ms := claim.uncertain_since_ms + certain_ms - self._clock()) > 0:
+                raise _TooEarly(max(1.0, min(left_ms, certain_ms / _LOOKS) / 1000))
+        return _Done(self._backend.create(draft))
+
+    def _change(self, claim: Claim, change: TicketChange) -> _Done:
+        known = claim.ticket or next(iter(self._backend.find(claim.command.key)), None)
+        if known is None:
             raise Rejected("its ticket is gone")
-        return there[0]
+        if not (found := self._backend.fetch([known.ref])):
+            return _Done(None, f"{known.number} is gone", refused=claim.command.kind is CommandKind.REOPEN)
+        handling = handle(change, found[0], self._desk.policy.auto_resolve)
+        if handling.change is None:
+            return _Done(found[0], handling.why_not, refused=handling.refused)
+        return _Done(self._backend.update(found[0], handling.change), handling.why_not)
+
+    def _later(self, claim: Claim, early: _TooEarly) -> _Settlement:
+        due = self._clock() + round(early.after_s * 1000)
+        write = partial(outbox.settle_retry, self._database, claim.commands, str(early), due, uncertain=True)
+        tell = partial(
+            _log.info, "ticket_awaited", backend=self.name, key=claim.command.key, again_in_s=early.after_s
+        )
+        return _Settlement(write, tell)
 
     def _failed(self, claim: Claim, outcome: Outcome, bug: Exception | None = None) -> _Settlement:
         command, reason, now = claim.command, str(outcome), self._clock()
         self._note_outcome(type(outcome).__name__.lower())
-        decision = decide(outcome, claim.attempts, self._jitter())
+        was_open = self.circuit.is_open
+        if isinstance(outcome, Rejected):
+            self.circuit.well()
+        else:
+            self.circuit.failed(outcome)
+        decision = decide(outcome, claim.attempts, self.circuit.failures, self._jitter())
         about = {"backend": self.name, "command": command.kind.value, "key": command.key, "reason": reason}
         if isinstance(decision, Reject):
-            return _Settlement(
-                partial(outbox.settle_rejected, self._database, command, reason, now),
-                partial(_log.error, "ticket_rejected", **about),
-            )
+            return self._rejected(claim, reason, about)
+        self.circuit.pause(now + round(decision.pause_s * 1000))
         due = now + round(decision.after_s * 1000)
 
         def tell() -> None:
             if bug is not None:
                 _log.error("backend_failed", backend=self.name, key=command.key, exc_info=bug)
-            _log.warning("ticket_delayed", **about, attempts=claim.attempts, retry_in_s=round(decision.after_s, 1))
+            if self.circuit.is_open and not was_open:
+                _log.error("backend_refusing", backend=self.name, reason=reason, kind=type(outcome).__name__.lower())
+            wait_s = round(max(decision.pause_s, decision.after_s), 1)
+            _log.warning("ticket_delayed", **about, attempts=claim.attempts, retry_in_s=wait_s)
 
         uncertain = decision.uncertain
-        write = partial(outbox.settle_retry, self._database, command, reason, due, uncertain=uncertain)
+        write = partial(outbox.settle_retry, self._database, claim.commands, reason, due, uncertain=uncertain)
         return _Settlement(write, tell)
 
-    def _delivered(self, claim: Claim, ticket: Ticket, adopted: Sequence[Ticket]) -> _Settlement:
+    def _rejected(self, claim: Claim, reason: str, about: Mapping[str, str]) -> _Settlement:
+        if claim.command.kind is CommandKind.REOPEN:
+            return self._delivered(claim, _Done(claim.ticket, reason, refused=True))
+        write = partial(outbox.settle_rejected, self._database, claim.commands, reason, self._clock())
+        return _Settlement(write, partial(_log.error, "ticket_rejected", **about))
+
+    def _delivered(self, claim: Claim, done: _Done) -> _Settlement:
         self._note_outcome("delivered")
-        command = claim.command
+        recovered = self.circuit.is_open
+        self.circuit.well()
+        last = claim.commands[-1]
         event = {CommandKind.CREATE: "ticket_opened", CommandKind.RESOLVE: "ticket_resolved"}.get(
-            command.kind, "ticket_updated"
+            last.kind, "ticket_updated"
         )
-        note = command.payload.note if isinstance(command.payload, TicketChange) else command.payload.title
+        note = last.payload.note if isinstance(last.payload, TicketChange) else last.payload.title
+        ticket = "" if done.ticket is None else done.ticket.number
 
         def tell() -> None:
-            if adopted:
-                others = [other.number for other in adopted[1:]]
+            if recovered:
+                _log.info("backend_recovered", backend=self.name)
+            if done.others is not None:
+                others = [other.number for other in done.others]
                 more = {"duplicates": others} if others else {}
-                _log.info("ticket_adopted", backend=self.name, ticket=ticket.number, key=command.key, **more)
-            number = incident_number(command.incident_id)
-            _log.info(event, backend=self.name, ticket=ticket.number, incident=number, text=note)
+                _log.info("ticket_adopted", backend=self.name, ticket=ticket, key=last.key, **more)
+            about = {"backend": self.name, "ticket": ticket, "incident": incident_number(last.incident_id)}
+            if done.remark:
+                _log.info("ticket_left", **about, remark=done.remark)
+            else:
+                _log.info(
+                    event, **about, text=note, **({"changes": len(claim.commands)} if claim.commands[1:] else {})
+                )
+            if done.refused:
+                self._refused(last.incident_id, done.remark)
 
-        return _Settlement(partial(outbox.settle_delivered, self._database, command, ticket, self._clock()), tell)
+        write = partial(
+            outbox.settle_delivered, self._database, claim.commands, done.ticket, self._clock(), done.remark
+        )
+        return _Settlement(write, tell)
 
     def _note_outcome(self, outcome: str) -> None:
         self.last_outcome = outcome
@@ -243,6 +308,8 @@ class Delivery:
                 self._wanted.wait(STORE_RETRY_S)
 
     def _idle_s(self) -> float:
+        if (wait_s := self.wait_s()) > 0:
+            return min(IDLE_S, wait_s)
         due = outbox.next_due_ms(self._database, self.name)
         if due is None:
             return IDLE_S

@@ -1,7 +1,7 @@
 """Evaluation: samples and clocks go to the watch, what follows from them to the recorder and into the log."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -9,6 +9,7 @@ from watchkeeper.domain.alert import AlertState
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
 from watchkeeper.domain.probe import Probe, Sample, Status
 from watchkeeper.domain.rule import Clock
+from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.domain.window import Points
 from watchkeeper.engine.figures import Figures
@@ -58,6 +59,14 @@ class Evaluation:
     def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
         """Fills the window of a probe from its history."""
         self._hand_on(self.watch.fill(probe_id, history, self._clock()))
+
+    def tickets_seen(self, seen: Iterable[TicketSeen]) -> None:
+        """Takes in what was read of tickets."""
+        self._hand_on([effect for one in seen for effect in self.watch.ticket_seen(one)])
+
+    def reopening_refused(self, incident_id: int, why: str) -> None:
+        """Takes in that a backend does not open a ticket again."""
+        self._hand_on(self.watch.reopening_refused(incident_id, why, self._clock()))
 
     def end(self) -> None:
         """Serves no clocks any more."""

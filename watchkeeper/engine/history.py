@@ -84,7 +84,7 @@ class History:
         if not spans:
             return runs_of((), (), None)
         every_ms = probe.schedule.interval_ms if isinstance(probe.schedule, Every) else None
-        begin = spans[0].from_ms if every_ms is None else max(spans[0].from_ms, now - 2 * MOST * every_ms)
+        begin = spans[0].from_ms if every_ms is None else max(spans[0].from_ms, now - MOST * every_ms)
         # The minute or the hour in which it begins as well.
         entries = read_series(self._database, probe.id, UP, begin - HOUR_MS, now + 1)
         return runs_of(spans, entries, every_ms)

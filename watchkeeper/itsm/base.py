@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import AutoResolve, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.schema.base import Model
@@ -98,10 +99,12 @@ class TicketBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a backend may use besides its options. `desk` is the store's own table of tickets."""
+    """What a backend may use besides its options. `desk` is the store's own table of tickets, `budget` what calls are
+    paid from."""
 
     clock: Clock
     desk: Any
+    budget: Budget
 
 
 class BackendOptions(Model):
@@ -131,6 +134,9 @@ class BackendKind:
     make: Callable[[str, Any, Surroundings], TicketBackend]
     """Of its name in the configuration, its validated options, and its surroundings."""
     index_lag_ms: int = 0
+    certain_after_ms: Callable[[Any], int] = lambda _options: 0
+    """Of its options: how long after the beginning of a call that had no answer it is certain whether it was carried
+    out. Where the system keeps keys apart by itself it does not matter."""
 
     def policy(self, options: BackendOptions) -> TicketPolicy:
         """How its tickets are dealt with."""

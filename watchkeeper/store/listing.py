@@ -8,8 +8,8 @@ from sqlalchemy import and_, exists, or_, select
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import Happening
-from watchkeeper.domain.incident import IncidentState, Named, incident_number
-from watchkeeper.domain.rule import Level, Severity, priority
+from watchkeeper.domain.incident import IncidentState, incident_number
+from watchkeeper.domain.rule import Level, Named, Severity, priority
 from watchkeeper.domain.ticket import CommandKind, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
@@ -45,6 +45,7 @@ class IncidentRow:
     rejection: str | None
     returns: int
     flapping: bool
+    acknowledged_ms: int | None
 
     @property
     def number(self) -> str:
@@ -278,6 +279,7 @@ def _incident(row: Any) -> IncidentRow:
         rejection=row.rejection,
         returns=row.returns,
         flapping=bool(row.flapping),
+        acknowledged_ms=row.acknowledged_ms,
     )
 
 

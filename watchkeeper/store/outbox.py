@@ -1,22 +1,25 @@
 """The outbox: ticket commands that were decided, until they are done.
 
 A command is `waiting`, then `in_flight` while somebody does it, then `delivered`, or `rejected` by its backend.
-Commands of one incident are done in their order: the next is handed out when all before it are delivered.
+Commands of one incident are done in their order: the next is handed out when all before it are delivered. Changes that
+wait for one ticket are handed out together, and what was tried together is tried together again as long as it may have
+been done.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, insert, select, update
 
-from watchkeeper.domain.incident import Named
-from watchkeeper.domain.rule import Level, Severity
+from watchkeeper.domain.rule import Level, Named, Severity
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
+
+MOST_AT_ONCE: Final = 500
 
 
 class OutboxState(StrEnum):
@@ -28,12 +31,19 @@ class OutboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command to be done now. `uncertain`: it may have been done already. `ticket`: the incident's, if known."""
+    """Commands of one ticket to be done now, as one. `uncertain`: they may have been done already, by an attempt that
+    began at `uncertain_since_ms`. `ticket`: the incident's, if known."""
 
-    command: Command
+    commands: tuple[Command, ...]
     attempts: int
     uncertain: bool
     ticket: Ticket | None
+    uncertain_since_ms: int = 0
+
+    @property
+    def command(self) -> Command:
+        """The first."""
+        return self.commands[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +129,57 @@ def claim(database: Database, backend: str, now_ms: int) -> Claim | None:
         row = connection.execute(due.with_for_update(of=_rows, skip_locked=True)).first()
         if row is None:
             return None
-        connection.execute(
-            update(_rows)
-            .where(_rows.c.id == row.id)
-            .values(state=OutboxState.IN_FLIGHT.value, attempts=row.attempts + 1)
-        )
+        taken = [row, *connection.execute(_belonging(row)).all()]
+        in_flight = {
+            "state": OutboxState.IN_FLIGHT.value,
+            "attempts": row.attempts + 1,
+            "batch": row.id,
+            # Of an attempt that may have done it, when it began must not be forgotten by trying again.
+            "claimed_ms": row.claimed_ms if row.uncertain else now_ms,
+        }
+        connection.execute(update(_rows).where(_rows.c.id.in_([one.id for one in taken])).values(**in_flight))
         ticket = connection.execute(
             select(tables.tickets).where(tables.tickets.c.incident_id == row.incident_id)
         ).first()
-    return Claim(_command(row), row.attempts + 1, row.uncertain, ticket_of(ticket) if ticket else None)
+    return Claim(
+        tuple(map(_command, taken)),
+        row.attempts + 1,
+        row.uncertain,
+        ticket_of(ticket) if ticket else None,
+        (row.claimed_ms or 0) if row.uncertain else 0,
+    )
 
 
-def settle_delivered(database: Database, command: Command, ticket: Ticket, now_ms: int) -> None:
-    """The command is done; the ticket is as its backend told."""
+def _belonging(row: Any) -> Select[Any]:
+    """What is done together with a command: the changes of its ticket that wait behind it."""
+    behind = and_(_rows.c.incident_id == row.incident_id, _rows.c.id > row.id)
+    if row.uncertain:
+        together = _rows.c.batch == row.batch  # it must be the very same change
+    elif row.kind == CommandKind.CREATE.value:
+        together = false()
+    else:
+        together = _rows.c.state == OutboxState.WAITING.value
+    return select(_rows).where(behind, together).order_by(_rows.c.id).limit(MOST_AT_ONCE - 1)
+
+
+def settle_delivered(
+    database: Database, commands: Sequence[Command], ticket: Ticket | None, now_ms: int, remark: str = ""
+) -> None:
+    """The commands of one ticket are done; the ticket is as its backend told, `None` when it is gone.
+
+    Args:
+        remark: what of it was left undone, and why.
+    """
+    done = {"state": OutboxState.DELIVERED.value, "done_ms": now_ms, "last_error": remark}
+    command = commands[0]
+    with database.write() as connection:
+        # Whatever became of the rows meanwhile: what is done is done.
+        connection.execute(update(_rows).where(_rows.c.id.in_([one.id for one in commands])).values(**done))
+        if ticket is not None:
+            _keep_ticket(connection, command, ticket, now_ms)
+
+
+def _keep_ticket(connection: Connection, command: Command, ticket: Ticket, now_ms: int) -> None:
     row = {
         "incident_id": command.incident_id,
         "backend": command.backend,
@@ -141,30 +189,52 @@ def settle_delivered(database: Database, command: Command, ticket: Ticket, now_m
         "state": ticket.state.value,
         "title": ticket.title,
         "url": ticket.url,
+        "assignee": ticket.assignee,
+        "touched": ticket.is_touched,
+        "missing": 0,
         "updated_ms": now_ms,
     }
-    done = {"state": OutboxState.DELIVERED.value, "done_ms": now_ms, "last_error": ""}
-    with database.write() as connection:
-        # Whatever became of the row meanwhile: what is done is done.
-        connection.execute(update(_rows).where(_rows.c.id == command.id).values(**done))
-        known = tables.tickets.c.incident_id == command.incident_id
-        if connection.execute(update(tables.tickets).where(known).values(**row)).rowcount == 0:
-            connection.execute(insert(tables.tickets).values(**row))
+    known = tables.tickets.c.incident_id == command.incident_id
+    if connection.execute(update(tables.tickets).where(known).values(**row)).rowcount == 0:
+        connection.execute(insert(tables.tickets).values(**row))
 
 
-def settle_retry(database: Database, command: Command, error: str, next_attempt_ms: int, *, uncertain: bool) -> None:
-    """The command is to be tried again. `uncertain`: it may have been done; once so, it stays so."""
+def settle_retry(
+    database: Database, commands: Sequence[Command], error: str, next_attempt_ms: int, *, uncertain: bool
+) -> None:
+    """The commands are to be tried again. `uncertain`: they may have been done; once so, they stay so."""
     values: dict[str, Any] = {"next_attempt_ms": next_attempt_ms, "last_error": error}
     if uncertain:
         values["uncertain"] = True
     with database.write() as connection:
-        _settle(connection, command.id, state=OutboxState.WAITING.value, **values)
+        _settle(connection, commands, state=OutboxState.WAITING.value, **values)
 
 
-def settle_rejected(database: Database, command: Command, error: str, now_ms: int) -> None:
-    """The backend refuses the command for what it says."""
+def settle_rejected(database: Database, commands: Sequence[Command], error: str, now_ms: int) -> None:
+    """The backend refuses the commands for what they say."""
     with database.write() as connection:
-        _settle(connection, command.id, state=OutboxState.REJECTED.value, done_ms=now_ms, last_error=error)
+        _settle(connection, commands, state=OutboxState.REJECTED.value, done_ms=now_ms, last_error=error)
+
+
+def retry_rejected(
+    database: Database, now_ms: int, *, backend: str | None = None, incident_id: int | None = None
+) -> int:
+    """What was rejected waits again, to be tried at once: everything, or a backend's, or an incident's.
+
+    Returns:
+        How many commands there were.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    chosen = _rows.c.state == OutboxState.REJECTED.value
+    if backend is not None:
+        chosen &= _rows.c.backend == backend
+    if incident_id is not None:
+        chosen &= _rows.c.incident_id == incident_id
+    again = {"state": OutboxState.WAITING.value, "next_attempt_ms": now_ms, "done_ms": None, "attempts": 0}
+    with database.write() as connection:
+        return connection.execute(update(_rows).where(chosen).values(**again)).rowcount
 
 
 def next_due_ms(database: Database, backend: str) -> int | None:
@@ -197,15 +267,16 @@ def depths(database: Database) -> list[OutboxDepth]:
     return [OutboxDepth(backend, OutboxState(state), count, oldest) for backend, state, count, oldest in found]
 
 
-def _settle(connection: Connection, command_id: int, **values: Any) -> None:
+def _settle(connection: Connection, commands: Sequence[Command], **values: Any) -> None:
     """Only what is in flight: what was delivered or reclaimed meanwhile is not undone."""
-    mine = (_rows.c.id == command_id) & (_rows.c.state == OutboxState.IN_FLIGHT.value)
+    mine = _rows.c.id.in_([one.id for one in commands]) & (_rows.c.state == OutboxState.IN_FLIGHT.value)
     connection.execute(update(_rows).where(mine).values(**values))
 
 
 def ticket_of(row: Any) -> Ticket:
     """The ticket of a row of `tickets`."""
-    return Ticket(row.ref, row.number, row.key, TicketState(row.state), row.title, row.url)
+    state = TicketState(row.state)
+    return Ticket(row.ref, row.number, row.key, state, row.title, row.url, row.assignee, row.touched)
 
 
 def _command(row: Any) -> Command:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged
-from watchkeeper.domain.incident import Incident, IncidentState, Named
-from watchkeeper.domain.rule import Level, Severity
-from watchkeeper.domain.ticket import Command
+from watchkeeper.domain.incident import Incident, IncidentState
+from watchkeeper.domain.rule import Level, Named, Severity
+from watchkeeper.domain.ticket import Command, TicketState
 from watchkeeper.store import intervals, outbox, tables
 from watchkeeper.store.database import Database, upsert
 from watchkeeper.store.lock import LockLost
@@ -129,7 +129,18 @@ def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> N
         connection.execute(insert(tables.alert_transitions), transitions)
 
 
-_CHANGING: Final = ("state", "severity", "impact", "urgency", "resolved_ms", "returns")
+_CHANGING: Final = (
+    "state",
+    "severity",
+    "impact",
+    "urgency",
+    "resolved_ms",
+    "returns",
+    "acknowledged_ms",
+    "abandoned_ms",
+    "seen_state",
+    "seen_number",
+)
 
 
 def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]) -> None:
@@ -139,7 +150,7 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
     last = {effect.incident.id: effect.incident for effect in effects}
     rows = [_incident_row(incident) for incident in last.values()]
     connection.execute(upsert(connection, tables.incidents, _CHANGING), rows)
-    members = {(effect.incident.id, effect.alert): effect for effect in effects}
+    members = {(effect.incident.id, alert): effect for effect in effects for alert in _concerned(effect)}
     connection.execute(
         upsert(connection, tables.incident_alerts, ("firing", "flapping")),
         [
@@ -170,6 +181,12 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
         connection.execute(insert(tables.incident_events), events)
 
 
+def _concerned(effect: IncidentChanged) -> Sequence[AlertRef]:
+    """The alerts whose part in an incident an effect may have changed."""
+    all_of_them = effect.happening in (Happening.OPENED, Happening.RESOLVED)
+    return effect.incident.affected if all_of_them else (effect.alert,)
+
+
 def _incident_row(incident: Incident) -> dict[str, Any]:
     return {
         "id": incident.id,
@@ -189,6 +206,10 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
         "labels": json.dumps(incident.labels),
         "annotations": json.dumps(incident.annotations),
         "returns": incident.returns,
+        "acknowledged_ms": incident.acknowledged_ms,
+        "abandoned_ms": incident.abandoned_ms,
+        "seen_state": None if incident.ticket_state is None else incident.ticket_state.value,
+        "seen_number": incident.ticket_number,
     }
 
 
@@ -255,6 +276,10 @@ def _incident(row: Any, members: Sequence[Any]) -> Incident:
         annotations=named(row.annotations),
         flapping=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.flapping),
         returns=row.returns,
+        acknowledged_ms=row.acknowledged_ms,
+        abandoned_ms=row.abandoned_ms,
+        ticket_state=None if row.seen_state is None else TicketState(row.seen_state),
+        ticket_number=row.seen_number,
     )
 
 

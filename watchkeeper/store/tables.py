@@ -122,6 +122,10 @@ incidents = Table(
     Column("labels", _Text, nullable=False, server_default="[]"),  # a JSON list of [name, text]
     Column("annotations", _Text, nullable=False, server_default="[]"),  # likewise
     Column("returns", Integer, nullable=False, server_default="0"),
+    Column("acknowledged_ms", BigInteger),
+    Column("abandoned_ms", BigInteger),  # since when its ticket is over, though the trouble goes on
+    Column("seen_state", _Text),  # what was seen of its ticket last
+    Column("seen_number", _Text, nullable=False, server_default=""),
     # The database itself refuses a second open incident for one trouble.
     Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     Index(None, "state", "id"),
@@ -167,6 +171,8 @@ outbox = Table(
     Column("payload", _Text, nullable=False),
     Column("state", _Text, nullable=False),  # waiting, in_flight, delivered, rejected
     Column("uncertain", Boolean, nullable=False),  # it may have been done already
+    Column("claimed_ms", BigInteger),  # when the newest attempt that may have done it began
+    Column("batch", BigInteger),  # the first of the commands that were tried as one
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
@@ -188,6 +194,9 @@ tickets = Table(
     Column("state", _Text, nullable=False),
     Column("title", _Text, nullable=False),
     Column("url", _Text, nullable=False),
+    Column("assignee", _Text, nullable=False, server_default=""),
+    Column("touched", Boolean, nullable=False, server_default=false()),  # by somebody else than watchkeeper
+    Column("missing", Integer, nullable=False, server_default="0"),  # how often in a row it was not there when read
     Column("updated_ms", BigInteger, nullable=False),
     UniqueConstraint("ref", "backend"),
     Index(None, "number"),
@@ -210,6 +219,8 @@ desk_tickets = Table(
     Column("impact", _Text, nullable=False),
     Column("urgency", _Text, nullable=False),
     Column("state", _Text, nullable=False),
+    Column("assignee", _Text, nullable=False, server_default=""),
+    Column("touched", Boolean, nullable=False, server_default=false()),
     Column("opened_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     UniqueConstraint("desk", "key"),
