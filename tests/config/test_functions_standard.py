@@ -130,6 +130,12 @@ REFUSED = [
     "\\" * 4000,
     "a && " * 700 + "a",
     "'" * 4000,
+    "message.matches('" + "[" * 3900 + "')",
+    "message.matches(r'" + r"[\]" * 1300 + "')",
+    "message.matches('" + "[[:a" * 950 + "')",
+    "message.matches('" + "(a" * 1900 + "')",
+    "message.matches('a" + "{9}" * 1300 + "')",
+    "size([1]) > 0 && " * 230 + "status",
 ]
 
 

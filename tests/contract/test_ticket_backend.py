@@ -12,6 +12,7 @@ from tests.contract.memory import MemoryBackend
 from tests.peers import databases
 from tests.store import made
 from watchkeeper import itsm
+from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketKind, TicketState
 from watchkeeper.itsm.base import Ambiguous, Finding, Rejected, Surroundings, TicketBackend
@@ -35,7 +36,8 @@ def local(database: Database, name: str = "desk") -> TicketBackend:
     """A local desk on a database. Its clock goes on by a second whenever somebody looks."""
     kind = itsm.find("local")
     clock = count(1_000_000, 1_000)
-    return kind.make(name, kind.options(), Surroundings(clock=lambda: next(clock), desk=StoredDesk(database)))
+    budget = Budget(None, lambda: 0)
+    return kind.make(name, kind.options(), Surroundings(lambda: next(clock), StoredDesk(database), budget))
 
 
 def notes_in(database: Database, ticket: Ticket) -> list[str]:
@@ -44,7 +46,7 @@ def notes_in(database: Database, ticket: Ticket) -> list[str]:
     if listing.show_incident(database, number) is None:
         incident = made.incident(number)
         record(database, [made.opened(incident), made.create(incident)])
-        settle_delivered(database, made.create(incident), ticket, 0)
+        settle_delivered(database, [made.create(incident)], ticket, 0)
     shown = listing.show_ticket(database, ticket.number)
     assert shown is not None
     return [note.text for note in shown.notes]

@@ -11,6 +11,7 @@ from watchkeeper.domain.streak import MOST, change_of, streak_of
 from watchkeeper.domain.window import DURATION, UP, Points, Unanswerable, Window
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+DOWN = Status.DOWN
 
 
 def test_a_window_keeps_only_the_series_that_are_asked_for() -> None:
@@ -129,6 +130,18 @@ def test_runs_in_a_row_go_on_from_history(before: list[float], since: str, expec
     times = [*range(len(before)), 1001, 1002]
     window.fill({streak_of(Status.DOWN): Points(times, [*before, 0.0, 0.0])})
     assert window.in_a_row(Status.DOWN) == (expected if since else expected + 2)
+
+
+def test_history_that_is_read_twice_counts_once() -> None:
+    history = {streak_of(DOWN): Points([1, 2], [0.0, 0.0]), change_of("used"): Points([1, 2], [0.0, 1.0])}
+    window = Window(dict.fromkeys(history, 1000))
+    window.fill(history)
+    again = Window(dict.fromkeys(history, 2000))
+    again.keep(window)
+    again.fill(history)
+    again.append(sample(3, DOWN, used=1.0))
+    assert again.in_a_row(DOWN) == 3
+    assert again.changed("used", 1000, 3)
 
 
 def test_runs_in_a_row_go_on_over_a_reload() -> None:

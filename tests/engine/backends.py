@@ -1,12 +1,25 @@
 """A ticket backend in memory that fails as it is told."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum, auto
 
-from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
-from watchkeeper.itsm.base import Ambiguous, Call, Finding, Rejected, Throttled, Unavailable
+from watchkeeper.domain.budget import Budget
+from watchkeeper.domain.rule import Clock
+from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketPolicy, TicketState
+from watchkeeper.engine.delivery import Desk
+from watchkeeper.itsm.base import (
+    Ambiguous,
+    Call,
+    Conflict,
+    Denied,
+    Finding,
+    Rejected,
+    Throttled,
+    TicketBackend,
+    Unavailable,
+)
 
 
 class Crash(BaseException):
@@ -27,6 +40,9 @@ class Fault(Enum):
     CRASH_BEFORE = auto()
     CRASH_AFTER = auto()
     REJECTED = auto()
+    DENIED = auto()
+    CONFLICT = auto()
+    TOO_OFTEN_FOR_THIS_TICKET = auto()
 
 
 _BEFORE = {
@@ -37,12 +53,26 @@ _BEFORE = {
     Fault.BUG_BEFORE: KeyError("number"),
     Fault.CRASH_BEFORE: Crash(),
     Fault.REJECTED: Rejected("no such category"),
+    Fault.DENIED: Denied("wrong password"),
+    Fault.CONFLICT: Conflict("changed meanwhile"),
+    Fault.TOO_OFTEN_FOR_THIS_TICKET: Throttled("too often", 60, of_ticket=True),
 }
 _AFTER = {
     Fault.AMBIGUOUS_AFTER: Ambiguous("the answer was lost"),
     Fault.BUG_AFTER: KeyError("number"),
     Fault.CRASH_AFTER: Crash(),
 }
+
+
+def desk(
+    name: str,
+    backend: TicketBackend,
+    clock: Clock,
+    policy: TicketPolicy = TicketPolicy(),
+    certain_after_ms: int = 0,
+) -> Desk:
+    """A backend with as much budget as it likes."""
+    return Desk(name, backend, policy, Budget(policy.rate_per_minute, clock), certain_after_ms)
 
 
 @dataclass(eq=False)
@@ -56,6 +86,7 @@ class MemoryBackend:
     notes: dict[str, list[str]] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[str] = field(default_factory=list)
+    spend: Callable[[], None] = lambda: None
     _changes: set[str] = field(default_factory=set)
 
     def find(self, key: str) -> Sequence[Ticket]:
@@ -90,11 +121,16 @@ class MemoryBackend:
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return [Call("put", "memory:", asdict(command))]
 
+    def by_person(self, state: TicketState, assignee: str) -> None:
+        """What somebody does to the newest ticket."""
+        self.tickets[-1] = replace(self.tickets[-1], state=state, assignee=assignee, is_touched=True)
+
     def check(self) -> Sequence[Finding]:
         return ()
 
     def _begin(self, call: str) -> Fault:
         self.calls.append(call)
+        self.spend()
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if fault in _BEFORE:
             raise _BEFORE[fault]

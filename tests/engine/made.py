@@ -116,5 +116,11 @@ def resolve(what: Incident, text: str = "over") -> Command:
     return Command(what.id, what.backend, key, CommandKind.RESOLVE, change, what.opened_ms)
 
 
+def reopen(what: Incident) -> Command:
+    key = ticket_key(what.key, what.opened_ms)
+    change = TicketChange("it goes on", TicketState.OPEN)
+    return Command(what.id, what.backend, key, CommandKind.REOPEN, change, what.opened_ms)
+
+
 def status(probe_id: str, now: Status = Status.DOWN, at_ms: int = NOW_MS) -> StatusChanged:
     return StatusChanged(probe_id, "shop", now, at_ms, f"{probe_id} is {now}")

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from tests.engine import made
-from tests.engine.backends import MemoryBackend
+from tests.engine.backends import MemoryBackend, desk
 from tests.engine.stores import FaultyDatabase, until
 from watchkeeper.domain.ticket import Ticket, TicketDraft
 from watchkeeper.engine.deliveries import Deliveries
@@ -48,7 +48,9 @@ class Bench:
         self.deliveries = Deliveries(self._make)
 
     def _make(self, name: str, backend: MemoryBackend) -> Delivery:
-        return Delivery(name, backend, self.database, lambda: made.NOW_MS, lambda: 0.0, self.figures)
+        return Delivery(
+            desk(name, backend, lambda: made.NOW_MS), self.database, lambda: made.NOW_MS, lambda: 0.0, self.figures
+        )
 
     def states(self) -> list[str]:
         with self.database.read() as connection:

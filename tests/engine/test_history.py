@@ -14,7 +14,7 @@ from watchkeeper.domain.history import Span, last_run, runs_of, statuses_of
 from watchkeeper.domain.probe import Cron, Probe, Sample, Status
 from watchkeeper.domain.rollup import MINUTE_MS, RollupEntry
 from watchkeeper.domain.rule import Scope
-from watchkeeper.domain.streak import MOST, change_of, streak_of
+from watchkeeper.domain.streak import MOST, SPAN_MS, change_of, streak_of
 from watchkeeper.domain.watch import Watch
 from watchkeeper.domain.window import UP as UP_SERIES
 from watchkeeper.domain.window import Points, Window
@@ -27,7 +27,7 @@ DAY_MS = 24 * HOUR_MS
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 LETTERS = {"u": UP, "d": DOWN, "?": UNKNOWN}
 SPANS = {
-    streak_of(DOWN): 60 * DAY_MS, streak_of(UP): 60 * DAY_MS, change_of("status"): DAY_MS, change_of("size"): DAY_MS,
+    streak_of(DOWN): SPAN_MS, streak_of(UP): SPAN_MS, change_of("status"): DAY_MS, change_of("size"): DAY_MS,
     change_of("file"): DAY_MS, "size": DAY_MS,
 }  # fmt: skip
 

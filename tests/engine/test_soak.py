@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import func, select
 
 from tests.engine import made
+from tests.engine.backends import desk
 from tests.engine.hand_loop import START_MS, hand_loop, on_hand_loop
 from tests.engine.soak import (
     COUNT,
@@ -37,6 +38,7 @@ from tests.engine.soak import (
 )
 from tests.engine.stores import opened, until
 from watchkeeper import itsm
+from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.probe import Status
 from watchkeeper.domain.watch import Watch
 from watchkeeper.domain.window import DURATION
@@ -79,8 +81,8 @@ class World:
         self.lags: Counter[float] = Counter()
         self.schedule = Schedule(clock, self.runner.start, self.runner.miss, lambda lag_s: self.lags.update([lag_s]))
         local = itsm.find("local")
-        desk = local.make("desk", local.options(), Surroundings(clock=clock, desk=StoredDesk(database)))
-        self.delivery = Delivery("desk", desk, database, clock, lambda: 0.5, figures)
+        backend = local.make("desk", local.options(), Surroundings(clock, StoredDesk(database), Budget(None, clock)))
+        self.delivery = Delivery(desk("desk", backend, clock), database, clock, lambda: 0.5, figures)
 
     async def run(self) -> list[int]:
         """All days. How much memory the process had after each."""

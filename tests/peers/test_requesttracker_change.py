@@ -1,10 +1,11 @@
 """The real Request Tracker: what becomes of a change, of two at once, and of a ticket that people work on."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.peers.requesttracker import KEY_FIELD, PROBLEMS, Client, Person, fields_of
+from tests.peers.requesttracker import KEY_FIELD, PROBLEMS, Client, Person, RequestTracker, fields_of
 
 pytestmark = pytest.mark.xdist_group("requesttracker")
 
@@ -125,6 +126,21 @@ def test_a_change_to_what_somebody_changed_meanwhile_is_refused(watchkeeper: Cli
     answer = watchkeeper.put(f"/ticket/{ticket}", {"Status": "resolved"}, If_Match=tag(watchkeeper, ticket))
     assert answer.status_code == 200
     assert alice.read(ticket)["Status"] == "resolved"
+
+
+def test_two_changes_at_the_same_time_may_both_meet_one_condition(rt: RequestTracker) -> None:
+    clients = [rt.client(token=rt.token) for _ in range(2)]
+
+    def both_pass() -> bool:
+        ticket = clients[0].create("raced")
+        seen = tag(clients[0], ticket)
+        with ThreadPoolExecutor(len(clients)) as threads:
+            made = threads.map(
+                lambda client: client.put(f"/ticket/{ticket}", {"Status": "open"}, If_Match=seen), clients
+            )
+            return [answer.status_code for answer in made] == [200, 200]
+
+    assert any(both_pass() for _ in range(20))
 
 
 def test_a_comment_can_not_be_made_conditional(watchkeeper: Client) -> None:

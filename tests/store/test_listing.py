@@ -16,7 +16,7 @@ from watchkeeper.store.record import record
 def deliver(database: Database, backend: str = "desk", state: TicketState = TicketState.OPEN) -> None:
     claim = outbox.claim(database, backend, 10**12)
     assert claim is not None
-    outbox.settle_delivered(database, claim.command, made.ticket(claim.command, state), 70_000)
+    outbox.settle_delivered(database, [claim.command], made.ticket(claim.command, state), 70_000)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_an_incident_is_shown_with_all_that_belongs_to_it(database: Database) ->
     record(database, [made.joined(two), made.note(two)])
     claim = outbox.claim(database, "desk", 10**12)
     assert claim is not None
-    outbox.settle_retry(database, claim.command, "connection refused", 80_000, uncertain=False)
+    outbox.settle_retry(database, [claim.command], "connection refused", 80_000, uncertain=False)
 
     shown = listing.show_incident(database, 2)
 
@@ -89,7 +89,7 @@ def test_an_incident_whose_ticket_is_refused_says_why(database: Database) -> Non
     record(database, [made.opened(four), made.create(four), made.note(four)])
     claim = outbox.claim(database, "desk", 10**12)
     assert claim is not None
-    outbox.settle_rejected(database, claim.command, "no such category", 80_000)
+    outbox.settle_rejected(database, [claim.command], "no such category", 80_000)
 
     found = listing.list_incidents(database)
 
@@ -127,7 +127,7 @@ def test_a_ticket_of_the_local_desk_is_shown_with_what_it_says(database: Databas
     assert claim is not None
     desk = StoredDesk(database)
     ticket = desk.create("desk", made.draft(four), 100)
-    outbox.settle_delivered(database, claim.command, ticket, 100)
+    outbox.settle_delivered(database, [claim.command], ticket, 100)
 
     bare = listing.show_ticket(database, ticket.number)
     desk.update("desk", ticket.ref, TicketChange("first", key="a"), 200)

@@ -49,7 +49,7 @@ def test_a_command_comes_out_as_it_went_in(database: Database) -> None:
 def test_a_change_gets_a_key_of_its_own_that_stays_the_same(database: Database) -> None:
     add(database, made.note(FIRST, "one"), made.note(SECOND, "two"))
     one, two = claim(database).command, claim(database).command
-    outbox.settle_retry(database, one, "timeout", 0, uncertain=True)
+    outbox.settle_retry(database, [one], "timeout", 0, uncertain=True)
 
     again = claim(database).command.payload
 
@@ -64,7 +64,7 @@ def test_the_next_command_of_an_incident_waits_and_gets_the_ticket_of_the_one_be
     first = claim(database)
     assert outbox.claim(database, "desk", 10_000) is None
 
-    outbox.settle_delivered(database, first.command, made.ticket(first.command), 11_000)
+    outbox.settle_delivered(database, [first.command], made.ticket(first.command), 11_000)
 
     second = claim(database)
     assert second.command.kind == "resolve"
@@ -73,7 +73,7 @@ def test_the_next_command_of_an_incident_waits_and_gets_the_ticket_of_the_one_be
 
 def test_a_command_that_is_not_due_is_not_handed_out(database: Database) -> None:
     add(database, made.create(FIRST))
-    outbox.settle_retry(database, claim(database).command, "busy", 60_000, uncertain=False)
+    outbox.settle_retry(database, [claim(database).command], "busy", 60_000, uncertain=False)
 
     assert outbox.claim(database, "desk", 59_999) is None
     assert claim(database, 60_000).attempts == 2
@@ -81,10 +81,56 @@ def test_a_command_that_is_not_due_is_not_handed_out(database: Database) -> None
 
 def test_what_was_once_uncertain_stays_so(database: Database) -> None:
     add(database, made.create(FIRST))
-    outbox.settle_retry(database, claim(database).command, "timeout", 0, uncertain=True)
-    outbox.settle_retry(database, claim(database).command, "too many requests", 0, uncertain=False)
+    outbox.settle_retry(database, [claim(database).command], "timeout", 0, uncertain=True)
+    outbox.settle_retry(database, [claim(database).command], "too many requests", 0, uncertain=False)
 
     assert claim(database).uncertain
+
+
+def test_changes_that_wait_for_one_ticket_are_handed_out_together(database: Database) -> None:
+    add(database, made.create(FIRST), made.note(FIRST, "a"), made.note(SECOND, "x"), made.note(FIRST, "b"))
+    create = claim(database)
+    assert len(create.commands) == 1
+    outbox.settle_delivered(database, create.commands, made.ticket(create.command), 11_000)
+
+    together = claim(database)
+    assert [command.payload.note for command in together.commands] == ["a", "b"]  # type: ignore[union-attr]
+    outbox.settle_delivered(database, together.commands, made.ticket(create.command), 12_000, "left to alice")
+    assert claim(database).command.incident_id == SECOND.id
+
+
+def test_what_may_have_been_done_together_is_done_again_just_so(database: Database) -> None:
+    add(database, made.note(FIRST, "a"), made.note(FIRST, "b"))
+    first = claim(database, 10_000)
+    outbox.settle_retry(database, first.commands, "timeout", 0, uncertain=True)
+    add(database, made.resolve(FIRST))
+
+    again = claim(database, 20_000)
+    assert again.commands == first.commands
+    assert again.uncertain_since_ms == 10_000
+    outbox.settle_retry(database, again.commands, "timeout", 0, uncertain=True)
+    assert claim(database, 30_000).uncertain_since_ms == 10_000
+
+
+def test_what_was_surely_not_done_takes_along_what_came_since(database: Database) -> None:
+    add(database, made.note(FIRST, "a"))
+    outbox.settle_retry(database, claim(database).commands, "busy", 0, uncertain=False)
+    add(database, made.resolve(FIRST))
+
+    assert len(claim(database).commands) == 2
+
+
+def test_what_was_rejected_is_tried_again_when_somebody_says_so(database: Database) -> None:
+    add(database, made.create(FIRST), made.create(SECOND))
+    for _ in range(2):
+        outbox.settle_rejected(database, claim(database).commands, "no such project", 11_000)
+    assert outbox.claim(database, "desk", 12_000) is None
+
+    assert outbox.retry_rejected(database, 12_000, backend="other") == 0
+    assert outbox.retry_rejected(database, 12_000, incident_id=SECOND.id) == 1
+    assert claim(database, 12_000).command.incident_id == SECOND.id
+    assert outbox.retry_rejected(database, 13_000, backend="desk") == 1
+    assert claim(database, 13_000).command.incident_id == FIRST.id
 
 
 def test_a_backend_gets_its_own_commands_only(database: Database) -> None:
@@ -96,7 +142,7 @@ def test_a_backend_gets_its_own_commands_only(database: Database) -> None:
 
 def test_a_rejected_command_holds_back_its_incident_and_no_other(database: Database) -> None:
     add(database, made.create(FIRST), made.note(FIRST), made.create(SECOND))
-    outbox.settle_rejected(database, claim(database).command, "no such project", 11_000)
+    outbox.settle_rejected(database, [claim(database).command], "no such project", 11_000)
 
     assert claim(database).command.incident_id == SECOND.id
     assert outbox.claim(database, "desk", 10**12) is None
@@ -108,7 +154,7 @@ def test_the_next_due_time_is_of_a_command_that_could_be_done_then(database: Dat
     add(database, made.create(FIRST), made.note(FIRST))
     assert outbox.next_due_ms(database, "desk") == FIRST.opened_ms
 
-    outbox.settle_retry(database, claim(database).command, "busy", 60_000, uncertain=False)
+    outbox.settle_retry(database, [claim(database).command], "busy", 60_000, uncertain=False)
 
     assert outbox.next_due_ms(database, "desk") == 60_000
 
@@ -116,22 +162,22 @@ def test_the_next_due_time_is_of_a_command_that_could_be_done_then(database: Dat
 def test_its_depth_counts_what_is_not_delivered(database: Database) -> None:
     add(database, made.create(FIRST), made.note(FIRST), made.note(FIRST), made.create(SECOND))
     first = claim(database).command
-    outbox.settle_delivered(database, first, made.ticket(first), 11_000)
-    outbox.settle_rejected(database, claim(database).command, "no", 11_000)
+    outbox.settle_delivered(database, [first], made.ticket(first), 11_000)
+    outbox.settle_rejected(database, claim(database).commands, "no", 11_000)
 
     assert outbox.depths(database) == [
-        OutboxDepth("desk", OutboxState.REJECTED, 1, 5_000),
-        OutboxDepth("desk", OutboxState.WAITING, 2, SECOND.opened_ms),
+        OutboxDepth("desk", OutboxState.REJECTED, 2, 5_000),
+        OutboxDepth("desk", OutboxState.WAITING, 1, SECOND.opened_ms),
     ]
 
 
 def test_a_delivered_command_is_not_taken_back_by_a_worker_that_comes_late(database: Database) -> None:
     add(database, made.create(FIRST))
     command = claim(database).command
-    outbox.settle_delivered(database, command, made.ticket(command), 11_000)
+    outbox.settle_delivered(database, [command], made.ticket(command), 11_000)
 
-    outbox.settle_retry(database, command, "timeout", 0, uncertain=True)
-    outbox.settle_rejected(database, command, "no", 12_000)
+    outbox.settle_retry(database, [command], "timeout", 0, uncertain=True)
+    outbox.settle_rejected(database, [command], "no", 12_000)
 
     assert outbox.depths(database) == []
 
@@ -151,7 +197,7 @@ def test_the_ticket_is_kept_as_its_backend_told_last(database: Database) -> None
     add(database, made.create(FIRST), made.resolve(FIRST))
     for state in (TicketState.OPEN, TicketState.RESOLVED):
         command = claim(database).command
-        outbox.settle_delivered(database, command, made.ticket(command, state), 11_000)
+        outbox.settle_delivered(database, [command], made.ticket(command, state), 11_000)
 
     with database.read() as connection:
         [row] = connection.execute(select(tables.tickets)).all()
@@ -161,10 +207,10 @@ def test_the_ticket_is_kept_as_its_backend_told_last(database: Database) -> None
 def test_one_ticket_can_not_belong_to_two_incidents(database: Database) -> None:
     add(database, made.create(FIRST), made.create(SECOND))
     first, second = claim(database).command, claim(database).command
-    outbox.settle_delivered(database, first, made.ticket(first), 11_000)
+    outbox.settle_delivered(database, [first], made.ticket(first), 11_000)
 
     with pytest.raises(StoreError, match="refuses what contradicts it"):
-        outbox.settle_delivered(database, second, made.ticket(first), 11_000)
+        outbox.settle_delivered(database, [second], made.ticket(first), 11_000)
 
 
 def test_workers_at_the_same_time_never_get_the_same_command(database: Database) -> None:
@@ -193,6 +239,8 @@ class Row:
     state: OutboxState = OutboxState.WAITING
     uncertain: bool = False
     attempts: int = 0
+    is_create: bool = False
+    batch: int = 0
 
 
 BACKENDS = {1: "a", 2: "a", 3: "b"}  # of each incident
@@ -216,7 +264,7 @@ class Model:
         add(self.database, command)
         with self.database.read() as connection:
             [*_, newest] = connection.execute(select(tables.outbox.c.id).order_by(tables.outbox.c.id)).scalars()
-        self.rows.append(Row(newest, incident, BACKENDS[incident], command.created_ms))
+        self.rows.append(Row(newest, incident, BACKENDS[incident], command.created_ms, is_create=fresh))
 
     def claimable(self, row: Row) -> bool:
         earlier = (other for other in self.rows if other.incident == row.incident and other.id < row.id)
@@ -230,34 +278,48 @@ class Model:
         if expected is None:
             assert got is None
             return
-        expected.state, expected.attempts = OutboxState.IN_FLIGHT, expected.attempts + 1
+        together = [expected, *(row for row in self.rows if self.belongs(row, expected))]
         assert got is not None
-        assert (got.command.id, got.uncertain, got.attempts) == (expected.id, expected.uncertain, expected.attempts)
+        assert [command.id for command in got.commands] == [row.id for row in together]
+        for row in together:
+            row.state, row.attempts, row.batch = OutboxState.IN_FLIGHT, expected.attempts + 1, expected.id
+        assert (got.uncertain, got.attempts) == (expected.uncertain, expected.attempts)
         delivered = any(r.incident == expected.incident and r.state is OutboxState.DELIVERED for r in self.rows)
         assert (got.ticket is not None) is delivered
 
-    def settle(self, settle: Callable[[Row, Command], None]) -> None:
+    def belongs(self, row: Row, first: Row) -> bool:
+        """Whether a row is done together with an earlier one."""
+        if row.incident != first.incident or row.id <= first.id or first.is_create:
+            return False
+        return row.batch == first.batch if first.uncertain else row.state is OutboxState.WAITING
+
+    def settle(self, settle: Callable[[list[Row], list[Command]], None]) -> None:
         """What is in flight the longest ends somehow."""
-        row = next((row for row in self.rows if row.state is OutboxState.IN_FLIGHT), None)
-        if row is not None:
-            settle(row, replace(made.note(self.incidents[row.incident]), id=row.id))
+        first = next((row for row in self.rows if row.state is OutboxState.IN_FLIGHT), None)
+        if first is not None:
+            rows = [row for row in self.rows if row.state is OutboxState.IN_FLIGHT and row.batch == first.batch]
+            settle(rows, [replace(made.note(self.incidents[row.incident]), id=row.id) for row in rows])
 
-    def deliver(self, row: Row, command: Command) -> None:
-        outbox.settle_delivered(self.database, command, made.ticket(command), self.now_ms)
-        row.state = OutboxState.DELIVERED
+    def deliver(self, rows: list[Row], commands: list[Command]) -> None:
+        outbox.settle_delivered(self.database, commands, made.ticket(commands[0]), self.now_ms)
+        for row in rows:
+            row.state = OutboxState.DELIVERED
 
-    def reject(self, row: Row, command: Command) -> None:
-        outbox.settle_rejected(self.database, command, "no", self.now_ms)
-        row.state = OutboxState.REJECTED
+    def reject(self, rows: list[Row], commands: list[Command]) -> None:
+        outbox.settle_rejected(self.database, commands, "no", self.now_ms)
+        for row in rows:
+            row.state = OutboxState.REJECTED
 
-    def delay(self, row: Row, command: Command) -> None:
+    def delay(self, rows: list[Row], commands: list[Command]) -> None:
         due_ms = self.now_ms + 1_000
-        outbox.settle_retry(self.database, command, "busy", due_ms, uncertain=False)
-        row.state, row.due_ms = OutboxState.WAITING, due_ms
+        outbox.settle_retry(self.database, commands, "busy", due_ms, uncertain=False)
+        for row in rows:
+            row.state, row.due_ms = OutboxState.WAITING, due_ms
 
-    def lose(self, row: Row, command: Command) -> None:
-        outbox.settle_retry(self.database, command, "timeout", self.now_ms, uncertain=True)
-        row.state, row.due_ms, row.uncertain = OutboxState.WAITING, self.now_ms, True
+    def lose(self, rows: list[Row], commands: list[Command]) -> None:
+        outbox.settle_retry(self.database, commands, "timeout", self.now_ms, uncertain=True)
+        for row in rows:
+            row.state, row.due_ms, row.uncertain = OutboxState.WAITING, self.now_ms, True
 
     def crash(self) -> None:
         begin_run(self.database, self.now_ms, "1.0", [])

@@ -55,7 +55,7 @@ def resolved(database: Database, *some: Incident, at_ms: int = 9_000) -> None:
                 updated = desk.update("desk", claim.ticket.ref, claim.command.payload, at_ms)
                 assert updated is not None
                 ticket = updated
-            outbox.settle_delivered(database, claim.command, ticket, at_ms)
+            outbox.settle_delivered(database, [claim.command], ticket, at_ms)
 
 
 def test_minutes_and_hours_are_forgotten_when_their_whole_period_is_too_old(database: Database) -> None:

@@ -301,7 +301,7 @@ class Daemon:
             prober = self._probers[name] = probers.find(name).make(now_ms)
         return prober
 
-    def _delivery(self, name: str, backend: Backend) -> Delivery:
+    def _delivery(self, _name: str, backend: Backend) -> Delivery:
         desk = make_desk(backend, self._database)
         return Delivery(desk, self._database, now_ms, random.random, self._figures, self._on_reopening_refused)
 

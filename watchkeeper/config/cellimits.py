@@ -40,12 +40,13 @@ def too_much(tokens: Tokens, patterns: dict[int, str]) -> Iterator[Mistake]:
     solid = [index for index, token in enumerate(tokens.items) if token.kind != "space"]
     rounds = max(_LABELS, sum(tokens.items[index].text in (",", "[", "{") for index in solid))
     texts = 1 + sum(tokens.items[index].text == "+" for index in solid)
-    opened: list[str] = []  # for each bracket that is open the loop whose it is
+    opened: list[str] = []  # of each bracket that is open the name of its loop, if it is one's
     work, maps = 0, 0
     for place, index in enumerate(solid):
         token = tokens.items[index]
         if token.text in ("(", "[", "{"):
-            opened.append(_loop_before(tokens, solid[:place]) if token.text == "(" else "")
+            before = [tokens.items[one].text for one in solid[max(place - 2, 0) : place]]
+            opened.append(before[1] if token.text == "(" and before[:1] == ["."] and before[1] in _LOOPS else "")
             maps += opened[-1] == "map"
         elif token.text in (")", "]", "}") and opened:
             opened.pop()
@@ -68,13 +69,6 @@ def _why(*, in_a_loop: bool, in_a_pattern: bool) -> str:
     if in_a_loop:
         return "is evaluated too often: loops in loops and loops over long lists keep other probes waiting"
     return "is too much work, which keeps other probes waiting"
-
-
-def _loop_before(tokens: Tokens, before: list[int]) -> str:
-    """The name of the loop whose bracket stands after these tokens, if it is one."""
-    if len(before) < 3 or tokens.items[before[-2]].text != "." or tokens.items[before[-1]].text not in _LOOPS:
-        return ""
-    return tokens.items[before[-1]].text
 
 
 def _steps(kind: str, text: str, pattern: str | None, texts: int) -> int:
@@ -100,6 +94,8 @@ def weight(pattern: str) -> int:
             last, at = _weight_of_class(escape[0]), escape.end()
         elif (several := _CLASS.match(pattern, at)) is not None:
             last, at = _weight_of_class(several[0]), several.end()
+        elif char == "[":
+            return sum(groups) + len(pattern) - at  # without an end: no regular expression
         elif (counted := _COUNTED.match(pattern, at)) is not None:
             groups[-1] += last * (max(int(counted[1]), int(counted[2] or 1)) - 1)
             last, at = last * max(int(counted[1]), int(counted[2] or 1)), counted.end()

@@ -21,7 +21,6 @@ from watchkeeper.config.warnings import Places, find_warnings
 from watchkeeper.domain.service import Objectives, Service
 from watchkeeper.domain.ticket import TicketPolicy
 from watchkeeper.domain.watch import Plan
-from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import Address, Secret
 
 LOCAL_DESK = "desk"

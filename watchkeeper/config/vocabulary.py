@@ -15,7 +15,7 @@ from watchkeeper.domain.probe import Category, FactType, Status
 from watchkeeper.domain.ring import Stretch
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.statistics import Line, Unanswerable, quantile, time_to
-from watchkeeper.domain.streak import LOOK_BACK_MS, MOST, change_of, streak_of
+from watchkeeper.domain.streak import MOST, SPAN_MS, change_of, streak_of
 from watchkeeper.domain.units import parse_duration_ms, utc
 from watchkeeper.domain.window import UP
 from watchkeeper.schema.base import Model
@@ -182,7 +182,7 @@ def asked(function: Function, literals: Sequence[str | None]) -> tuple[str, int]
         elif parameter is Parameter.NAME:
             name = change_of(literal)
         elif parameter is Parameter.STATUS:
-            name, span_ms = streak_of(parse_status(literal)), LOOK_BACK_MS
+            name, span_ms = streak_of(parse_status(literal)), SPAN_MS
         elif parameter is Parameter.WINDOW:
             span_ms = parse_window_ms(literal)
     return None if name is None else (name, span_ms)

@@ -30,6 +30,7 @@ def coalesce(commands: Sequence[Command]) -> TicketChange:
         key=changes[0].key,
         impact=_last([change.impact for change in changes]),
         urgency=_last([change.urgency for change in changes]),
+        problem=_last([change.problem or None for change in changes]) or "",
     )
 
 

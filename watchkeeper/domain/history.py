@@ -42,7 +42,9 @@ def _values(entry: RollupEntry) -> list[float]:
 def statuses_of(spans: Iterable[Span]) -> Points:
     """The first and the last moment of each status: 1 of up, 0 of down. Unknown is left out."""
     known = [span for span in spans if span.status is not Status.UNKNOWN]
-    ends = [(at_ms, _up(span.status)) for span in known for at_ms in (span.from_ms, max(span.from_ms, span.to_ms - 1))]
+    ends = [
+        (at_ms, _up(span.status)) for span in known for at_ms in (span.from_ms, max(span.from_ms, span.to_ms - 1))
+    ]
     return Points([at_ms for at_ms, _ in ends], [value for _, value in ends])
 
 

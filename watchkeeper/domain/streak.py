@@ -15,7 +15,9 @@ from watchkeeper.domain.units import format_duration_ms
 MOST: Final = 1000
 """Runs in a row that are counted; of more, it is known that there are so many."""
 LOOK_BACK_MS: Final = 60 * 24 * HOUR_MS
-"""How far back runs in a row are looked for after a start."""
+"""How far back runs in a row are looked for after a start, as far as one is not broken."""
+SPAN_MS: Final = 24 * HOUR_MS
+"""What runs in a row ask for as if it were a window: as much is enough to begin with."""
 STATUS: Final = "status"
 
 _CLOSE: Final = 2.0**-22  # stored numbers have 24 bits: what differs by less may be the same
@@ -48,7 +50,7 @@ class Streak:
 
     __slots__ = ("_broken", "_first_ms", "count", "span_ms", "status")
 
-    def __init__(self, status: Status, span_ms: int = LOOK_BACK_MS) -> None:
+    def __init__(self, status: Status, span_ms: int = SPAN_MS) -> None:
         self.status = status
         self.span_ms = span_ms
         self.count = 0
@@ -71,16 +73,17 @@ class Streak:
 
     def fill(self, history: Points) -> None:
         """Takes in what was before the first sample: 1 for each run that was up, 0 for each that was down."""
-        if self._broken:
-            return
         wanted = 1.0 if self.status is Status.UP else 0.0
-        for at_ms, value in zip(reversed(history.times), reversed(history.values), strict=True):
-            if self._first_ms is not None and at_ms >= self._first_ms:
-                continue
-            if value != wanted:
+        end = len(history.times) if self._first_ms is None else bisect_left(history.times, self._first_ms)
+        for value in reversed(history.values[:end]):
+            if self._broken:
+                break
+            if value == wanted:
+                self.count = min(self.count + 1, MOST)
+            else:
                 self._broken = True
-                return
-            self.count = min(self.count + 1, MOST)
+        if end:
+            self._first_ms = history.times[0]
 
     def copy(self, span_ms: int) -> "Streak":
         other = copy(self)

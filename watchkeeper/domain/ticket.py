@@ -75,6 +75,7 @@ class TicketChange:
     """What shall be added to a ticket: an internal note, and its new state, impact and urgency where these change.
 
     `key` is this change's own: a backend that can keep it does nothing when it gets a change for the second time.
+    `problem`: the ref of the problem's ticket that this one shall be linked to.
     """
 
     note: str
@@ -82,6 +83,7 @@ class TicketChange:
     key: str = ""
     impact: Level | None = None
     urgency: Level | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ def decide(outcome: Outcome, attempts: int, failures: int, jitter: float) -> Ret
             return Reject()
         case Conflict():
             return Retry(_backoff_s(attempts, 1.0, MAX_BACKOFF_S, jitter) - 0.5, uncertain=False)
-        case Throttled(retry_after_s=wanted) if wanted is not None:
-            return Retry(0.0, uncertain=False, pause_s=min(MAX_THROTTLE_S, max(1.0, wanted)) + jitter)
+        case Throttled(retry_after_s=wanted, of_ticket=of_ticket) if wanted is not None:
+            wait_s = min(MAX_THROTTLE_S, max(1.0, wanted)) + jitter
+            return Retry(wait_s, uncertain=False) if of_ticket else Retry(0.0, uncertain=False, pause_s=wait_s)
         case Throttled() | Unavailable():
             return Retry(0.0, uncertain=False, pause_s=_backoff_s(failures, 1.0, MAX_BACKOFF_S, jitter))
         case Denied():
@@ -81,8 +82,8 @@ class Circuit:
         self.failures, self.reason, self._until_ms = 0, "", 0
 
     def failed(self, outcome: Outcome) -> None:
-        """The backend did not answer as it should. What has changed meanwhile is no fault of its."""
-        if not isinstance(outcome, Conflict):
+        """The backend did not answer as it should. What concerns one ticket is no fault of its."""
+        if not isinstance(outcome, Conflict) and not getattr(outcome, "of_ticket", False):
             self.failures += 1
             self.reason = str(outcome)
 

@@ -14,7 +14,7 @@ from watchkeeper.domain.history import last_run, points_of, runs_of, statuses_of
 from watchkeeper.domain.probe import Every, Probe, Status
 from watchkeeper.domain.rollup import HOUR_MS
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.streak import MOST, STATUS, changing, lasting
+from watchkeeper.domain.streak import LOOK_BACK_MS, MOST, STATUS, changing, lasting
 from watchkeeper.domain.window import UP, Points
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.series import read_series, read_statuses
@@ -72,15 +72,15 @@ class History:
 
     def _points(self, probe: Probe, name: str, from_ms: int, now: int) -> Points:
         if (status := lasting(name)) is not None:
-            return self._runs(probe, status, from_ms, now)
+            return self._runs(probe, status, now)
         changed = changing(name)
         if changed == STATUS:
             return statuses_of(read_statuses(self._database, probe.id, from_ms, now))
         return points_of(read_series(self._database, probe.id, changed or name, from_ms, now + 1))
 
-    def _runs(self, probe: Probe, status: Status, from_ms: int, now: int) -> Points:
+    def _runs(self, probe: Probe, status: Status, now: int) -> Points:
         """The runs that had a status, up to the last one."""
-        spans = last_run(status, read_statuses(self._database, probe.id, from_ms, now))
+        spans = last_run(status, read_statuses(self._database, probe.id, now - LOOK_BACK_MS, now))
         if not spans:
             return runs_of((), (), None)
         every_ms = probe.schedule.interval_ms if isinstance(probe.schedule, Every) else None

@@ -17,18 +17,40 @@ from typing import Any, Final
 
 import requests
 from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import ConnectTimeout, InvalidHeader, ProxyError, RequestException, SSLError
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidHeader,
+    InvalidJSONError,
+    InvalidSchema,
+    InvalidURL,
+    ProxyError,
+    RequestException,
+    SSLError,
+)
+from urllib3 import disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError, NewConnectionError
+from urllib3.exceptions import SSLError as BodySSLError
+from urllib3.exceptions import TimeoutError as BodyTimeout
 
 from watchkeeper import __version__
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
-from watchkeeper.itsm.base import Ambiguous, Denied, Outcome, Throttled, Unavailable
+from watchkeeper.itsm.base import Ambiguous, Denied, Outcome, Rejected, Throttled, Unavailable
 
 MAX_BODY: Final = 16 * 1024 * 1024
 _SHOWN: Final = 300  # characters of an answer that are told
 _READS: Final = ("GET", "HEAD")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_UNFINISHED: Final = (408, 499)  # the call was cancelled, and it is not said when
+_NO_HEADER: Final = "who asks can not be said in a header: a secret holds a line's end or other strange characters"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_UNKNOWN_CA: Final = re.compile("self-signed|unable to get")
+_HANDSHAKE: Final = re.compile(
+    "CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL"
+    "|NO_CERTIFICATE_OR_CRL_FOUND|PEM"
+)
+
+# Who says `verify: false` need not be told with each call.
+disable_warnings(InsecureRequestWarning)
 
 Authenticate = Callable[[], Mapping[str, str]]
 """Gives the headers that say who asks. Raises an Outcome when it can not find out."""
@@ -60,7 +82,7 @@ class Answer:
         """
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             kind = self.headers.get("content-type", "no content type")
             raise self.unclear(
                 f"answered {self.status} with something that is no JSON ({kind}): {self.shown}"
@@ -139,15 +161,21 @@ class Http:
                 data=data,
                 headers=sent,
                 timeout=self._timeout_s,
-                verify=self._verify,
+                verify=self._verify,  # with each call: an environment's CAs would win over the session's
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 answer = Answer(response.status_code, response.headers, _read(response, deadline), reads)
-        except RequestException as error:
-            raise _failure(error, reads=reads) from None
         except _TooLong as error:
             raise Unavailable(str(error)) if reads else Ambiguous(str(error)) from None
+        except InvalidJSONError as error:
+            raise Rejected(f"can not be said in JSON: {error}") from None
+        except (RequestException, HTTPError) as error:
+            raise _failure(error, reads=reads) from None
+        except UnicodeError:
+            raise Unavailable(_NO_HEADER) from None
+        except OSError:  # of the network it would be a RequestException
+            raise Unavailable(f"the file of CAs can not be read: {self._verify}") from None
         return self._judged(answer)
 
     def forget(self) -> None:
@@ -157,20 +185,22 @@ class Http:
             del self._of_thread.session
 
     def _judged(self, answer: Answer) -> Answer:
-        if answer.status == 401:
+        status = answer.status
+        if status == 401:
             raise Denied(f"does not know who asks (401): {answer.shown}")
-        if answer.status == 429:
+        if status == 407:
+            raise Unavailable("the proxy wants to know who asks (407)")
+        if status == 429:
             wanted = retry_after_s(answer.headers, self._clock())
             raise Throttled(f"asks for fewer calls (429): {answer.shown}", wanted)
-        if answer.status == 202 and not answer.reads:
+        if status == 202 and not answer.reads:
             raise Ambiguous("has put the call aside (202), and may carry it out or not")
-        if answer.status >= 500:
-            wanted = retry_after_s(answer.headers, self._clock())
-            if answer.reads and wanted is not None:
-                raise Throttled(f"failed ({answer.status}) and asks for patience", wanted)
-            raise answer.unclear(f"failed ({answer.status}): {answer.shown}")
-        if 300 <= answer.status < 400:
-            raise answer.unclear(f"sends elsewhere ({answer.status}), to {answer.headers.get('location', 'nowhere')}")
+        if status >= 500 and answer.reads and (wanted := _patience_s(answer.headers, self._clock())):
+            raise Throttled(f"failed ({status}) and asks for patience", wanted)
+        if status >= 500 or status in _UNFINISHED:
+            raise answer.unclear(f"failed ({status}): {answer.shown}")
+        if 300 <= status < 400:
+            raise answer.unclear(f"sends elsewhere ({status}), to {answer.headers.get('location', 'nowhere')}")
         return answer
 
     def _session(self) -> requests.Session:
@@ -187,8 +217,9 @@ class _TooLong(Exception):
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
+    """The body. Each read gets what is there, so that one that drips does not outlast the deadline."""
     body = bytearray()
-    for chunk in response.iter_content(65536):
+    while chunk := response.raw.read1(65536, decode_content=True):
         body += chunk
         if len(body) > MAX_BODY:
             raise _TooLong(f"answered with more than {MAX_BODY // 1024**2} MiB")
@@ -197,34 +228,38 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-def _failure(error: RequestException, *, reads: bool) -> Outcome:
+def _failure(error: Exception, *, reads: bool) -> Outcome:
     """What of it never reached the other side is sure not to have been done; of the rest nobody knows."""
     text = _plain(error)
-    return Unavailable(text) if reads or _never_connected(error) else Ambiguous(text)
+    return Unavailable(text) if reads or _never_left(error) else Ambiguous(text)
 
 
-def _never_connected(error: RequestException) -> bool:
-    if isinstance(error, ConnectTimeout | ProxyError | InvalidHeader):
+def _never_left(error: Exception) -> bool:
+    if isinstance(error, ConnectTimeout | ProxyError | InvalidHeader | InvalidURL | InvalidSchema):
         return True
     if isinstance(error, SSLError):  # of the handshake, or of a connection that breaks off later
-        return re.search("CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|match", str(error)) is not None
+        return _HANDSHAKE.search(str(error)) is not None
     if not isinstance(error, RequestsConnectionError):
         return False
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, NewConnectionError | NameResolutionError)
 
 
-def _plain(error: RequestException) -> str:
-    """What went wrong, without the names of the libraries' classes."""
-    if isinstance(error, SSLError):
-        found = re.search(r"certificate verify failed: ([^('\"]+)", str(error))
-        why = found[1].strip() if found else _inner(error)
-        return f"its certificate is not accepted: {why}. Set `verify` to the file of the CA that signed it"
+def _plain(error: Exception) -> str:
+    """What went wrong, without the names of the libraries' classes, and without what was sent."""
+    if isinstance(error, InvalidHeader):
+        return _NO_HEADER
+    if isinstance(error, SSLError | BodySSLError):
+        found = re.search(r"certificate verify failed: (.+?)\.? \(_ssl", str(error))
+        if found is None:
+            return f"TLS failed: {_inner(error)}"
+        hint = ". Set `verify` to the file of the CA that signed it" if _UNKNOWN_CA.search(found[1]) else ""
+        return f"its certificate is not accepted: {found[1].strip()}{hint}"
     if isinstance(error, ProxyError):
         return f"the proxy does not let the call through: {_inner(error)}"
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, requests.exceptions.Timeout | BodyTimeout):
         return "did not answer in time"
-    return f"can not be reached: {_inner(error)}" if _never_connected(error) else f"broke off: {_inner(error)}"
+    return f"can not be reached: {_inner(error)}" if _never_left(error) else f"broke off: {_inner(error)}"
 
 
 def _inner(error: BaseException) -> str:
@@ -238,19 +273,27 @@ def _inner(error: BaseException) -> str:
 
 def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:
     """How long to wait, by `Retry-After` in either form, or by when a limit begins anew. `None`: nothing is said."""
-    if (said := headers.get("Retry-After", "").strip()) != "":
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", said):
-            return float(said)
-        try:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - now_ms / 1000)
-        except (ValueError, TypeError, OverflowError):
-            return None
+    if (wanted := _patience_s(headers, now_ms)) is not None:
+        return wanted
     reset = headers.get("X-RateLimit-Reset", "").strip()
-    if re.fullmatch(r"\d{9,11}", reset):
+    if re.fullmatch(r"\d{9,11}", reset, re.ASCII):
         return max(0.0, int(reset) - now_ms / 1000)
     try:
-        at = datetime.fromisoformat(reset)
-    except ValueError:
+        return _until_s(datetime.fromisoformat(reset), now_ms)
+    except (ValueError, OverflowError):
         return None
+
+
+def _patience_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    said = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", said, re.ASCII):
+        return float(said)
+    try:
+        return _until_s(parsedate_to_datetime(said), now_ms)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _until_s(at: datetime, now_ms: int) -> float:
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, at.timestamp() - now_ms / 1000)

@@ -21,11 +21,13 @@ class Outcome(Exception):
 
 
 class Throttled(Outcome):
-    """Refused for now, and surely not done. `retry_after_s`: when the backend said to come back, if it did."""
+    """Refused for now, and surely not done. `retry_after_s`: when the backend said to come back, if it did.
+    `of_ticket`: it is this ticket that is changed too often, and no other."""
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, *, of_ticket: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.of_ticket = of_ticket
 
 
 class Unavailable(Outcome):

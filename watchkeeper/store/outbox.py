@@ -1,9 +1,9 @@
 """The outbox: ticket commands that were decided, until they are done.
 
 A command is `waiting`, then `in_flight` while somebody does it, then `delivered`, or `rejected` by its backend.
-Commands of one incident are done in their order: the next is handed out when all before it are delivered. Changes that
-wait for one ticket are handed out together, and what was tried together is tried together again as long as it may have
-been done.
+Commands of one incident are done in their order: the next is handed out when all before it are delivered. Changes
+that wait for one ticket are handed out together, and what was tried together is tried together again as long as it
+may have been done.
 """
 
 import json
