@@ -8,7 +8,7 @@ from enum import Enum, auto
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketPolicy, TicketState
-from watchkeeper.engine.delivery import Desk
+from watchkeeper.engine.attempt import Desk
 from watchkeeper.itsm.base import (
     Ambiguous,
     Call,

@@ -19,6 +19,7 @@ from watchkeeper.app.parts import journal_path, load_config, make_desk, now_ms, 
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
+from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.watch import Watch, reusing
 from watchkeeper.domain.window import Points
 from watchkeeper.engine import descriptors, memory
@@ -303,10 +304,14 @@ class Daemon:
 
     def _delivery(self, _name: str, backend: Backend) -> Delivery:
         desk = make_desk(backend, self._database)
-        return Delivery(desk, self._database, now_ms, random.random, self._figures, self._on_reopening_refused)
+        hear = self._on_reopening_refused, self._on_tickets_seen
+        return Delivery(desk, self._database, now_ms, random.random, self._figures, *hear)
 
     def _on_reopening_refused(self, incident_id: int, why: str) -> None:
         self._loop.call_soon_threadsafe(self._evaluation.reopening_refused, incident_id, why)
+
+    def _on_tickets_seen(self, seen: Sequence[TicketSeen]) -> None:
+        self._loop.call_soon_threadsafe(self._evaluation.tickets_seen, seen)
 
     def _on_hangup(self) -> None:
         # A failure of a task that nobody waits for is told when it goes: at the next signal, if not before.

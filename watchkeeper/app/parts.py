@@ -16,7 +16,7 @@ from watchkeeper.store.database import Database
 from watchkeeper.store.desk import StoredDesk
 
 if TYPE_CHECKING:
-    from watchkeeper.engine.delivery import Desk
+    from watchkeeper.engine.attempt import Desk
 
 
 def now_ms() -> int:
@@ -79,10 +79,11 @@ def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
 
 def make_desk(backend: Backend, database: Database) -> "Desk":
     """A ticket backend as it is configured, and how it is dealt with."""
-    from watchkeeper.engine.delivery import Desk
+    from watchkeeper.engine.attempt import Desk
 
     kind = itsm.find(backend.type)
     policy = kind.policy(backend.options)
     budget = Budget(policy.rate_per_minute, now_ms)
     made = kind.make(backend.name, backend.options, Surroundings(now_ms, StoredDesk(database), budget))
-    return Desk(backend.name, made, policy, budget, kind.certain_after_ms(backend.options))
+    certain_after_ms, reads_back = kind.certain_after_ms(backend.options), kind.reads_back(backend.options)
+    return Desk(backend.name, made, policy, budget, certain_after_ms, reads_back)

@@ -42,6 +42,7 @@ class TicketPolicy:
     `reopen_after_ms`: how long trouble may go on after a person has resolved its ticket. `reopen_within_ms`: for how
     long after that the ticket is opened again; later, another one is made that points at it. `index_lag_ms`: how
     long a ticket may exist without being found. `rate_per_minute`: how many calls the backend gets; `None`: no end.
+    `read_every_ms`: how often it is looked what people did to them.
     """
 
     auto_resolve: AutoResolve = AutoResolve.UNTOUCHED
@@ -49,6 +50,7 @@ class TicketPolicy:
     reopen_within_ms: int = 86_400_000
     index_lag_ms: int = 0
     rate_per_minute: float | None = None
+    read_every_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True)

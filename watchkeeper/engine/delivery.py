@@ -10,46 +10,26 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
-from watchkeeper.domain.budget import Budget
-from watchkeeper.domain.handling import coalesce, handle
 from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import CommandKind, Ticket, TicketChange, TicketDraft, TicketPolicy
+from watchkeeper.domain.ticket import CommandKind, TicketChange, TicketSeen
+from watchkeeper.engine.attempt import Desk, Done, TooEarly, attempt
 from watchkeeper.engine.circuit import Circuit, Reject, decide
 from watchkeeper.engine.figures import Figures
-from watchkeeper.itsm.base import Ambiguous, Outcome, Rejected, TicketBackend
+from watchkeeper.engine.readback import ReadBack
+from watchkeeper.itsm.base import Ambiguous, Outcome, Rejected
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.outbox import Claim
 
 IDLE_S: Final = 30.0  # how long the worker sleeps at most when nothing wakes it
 STORE_RETRY_S: Final = 2.0
-_LOOKS: Final = 8  # so often a ticket is looked for that may appear yet
 
 _log = structlog.get_logger("delivery")
-
-
-class _TooEarly(Exception):
-    """A ticket that may have been created is not there, which means nothing yet. `after_s`: when to look again."""
-
-    def __init__(self, after_s: float) -> None:
-        super().__init__("may have been created, and is not to be found yet")
-        self.after_s = after_s
-
-
-class _Done(NamedTuple):
-    """What came of commands. `ticket`: `None` when it is gone. `remark`: what was left undone, and why. `others`:
-    tickets of the same key beside the one that was adopted, `None` when none was. `refused`: it was to be opened
-    again, and can not be."""
-
-    ticket: Ticket | None
-    remark: str = ""
-    others: Sequence[Ticket] | None = None
-    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +40,13 @@ class _Settlement:
     tell: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """A backend, and how it is dealt with.
-
-    `certain_after_ms`: how long after the beginning of a call it is certain whether it created a ticket.
-    """
-
-    name: str
-    backend: TicketBackend
-    policy: TicketPolicy
-    budget: Budget
-    certain_after_ms: int = 0
-
-
 class Delivery:
     """Delivers the commands of one backend, in a thread of its own. `step` does the same by hand.
 
     Args:
         jitter: gives random numbers, 0 to 1.
         refused: hears of incidents whose ticket the backend does not open again, and why.
+        seen: hears what people did to tickets.
     """
 
     def __init__(
@@ -90,14 +57,16 @@ class Delivery:
         jitter: Callable[[], float],
         figures: Figures,
         refused: Callable[[int, str], None] = lambda _incident, _why: None,
+        seen: Callable[[Sequence[TicketSeen]], None] = lambda _seen: None,
     ) -> None:
         self.name = desk.name
         self.circuit = Circuit()
         self.last_outcome = ""
         """What came of the last command, in the words of the metrics; empty before the first."""
         self._desk = desk
-        self._backend = desk.backend
         self._refused = refused
+        policy = desk.policy
+        self._readback = ReadBack(desk.name, desk.backend, database, clock, policy.read_every_ms, seen)
         self._database = database
         self._clock = clock
         self._jitter = jitter
@@ -162,14 +131,53 @@ class Delivery:
             self._settlement = None
             settlement.tell()
 
+    def read_back(self) -> bool:
+        """Reads a page of tickets, when it is time. False when it is not, or the backend is not to be asked now.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        if self._readback.wait_ms() > 0 or self.wait_s() > 0:
+            return False
+        try:
+            self._readback.step()
+            self._recover()
+        except Outcome as outcome:
+            self._stumble(outcome)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a backend's bug
+            _log.error("backend_failed", backend=self.name, key="", exc_info=error)
+            self._stumble(Ambiguous(f"the backend's code failed: {error!r}"))
+        return True
+
+    def _stumble(self, outcome: Outcome) -> None:
+        """Reading failed: nothing is asked for a while."""
+        was_open = self.circuit.is_open
+        self.circuit.failed(outcome)
+        decision = decide(outcome, 1, self.circuit.failures, self._jitter())
+        pause_s = 0.0 if isinstance(decision, Reject) else max(decision.pause_s, decision.after_s)
+        self.circuit.pause(self._clock() + round(pause_s * 1000))
+        if not was_open and self.circuit.is_open:
+            self._tell_refusing(outcome)
+
+    def _recover(self) -> None:
+        if self.circuit.is_open:
+            self.circuit.well()
+            _log.info("backend_recovered", backend=self.name)
+
+    def _tell_refusing(self, outcome: Outcome) -> None:
+        kind = type(outcome).__name__.lower()
+        _log.error("backend_refusing", backend=self.name, reason=str(outcome), kind=kind)
+
     def wait_s(self) -> float:
         """For how long the backend is not to be asked: it has failed, or has been asked often enough."""
         return max(self.circuit.wait_ms(self._clock()) / 1000, self._desk.budget.wait_s())
 
     def _attempt(self, claim: Claim) -> _Settlement:
         try:
-            done = self._do(claim)
-        except _TooEarly as early:
+            done = attempt(self._desk, claim, self._clock())
+        except TooEarly as early:
             return self._later(claim, early)
         except Outcome as outcome:
             return self._failed(claim, outcome)
@@ -179,32 +187,7 @@ class Delivery:
             return self._failed(claim, Ambiguous(f"the backend's code failed: {error!r}"), error)
         return self._delivered(claim, done)
 
-    def _do(self, claim: Claim) -> _Done:
-        if isinstance(claim.command.payload, TicketDraft):
-            return self._create(claim, claim.command.payload)
-        return self._change(claim, coalesce(claim.commands))
-
-    def _create(self, claim: Claim, draft: TicketDraft) -> _Done:
-        if claim.uncertain:
-            if there := self._backend.find(draft.key):
-                return _Done(there[0], others=there[1:])
-            certain_ms = self._desk.certain_after_ms + self._desk.policy.index_lag_ms
-            if (left_ms := claim.uncertain_since_ms + certain_ms - self._clock()) > 0:
-                raise _TooEarly(max(1.0, min(left_ms, certain_ms / _LOOKS) / 1000))
-        return _Done(self._backend.create(draft))
-
-    def _change(self, claim: Claim, change: TicketChange) -> _Done:
-        known = claim.ticket or next(iter(self._backend.find(claim.command.key)), None)
-        if known is None:
-            raise Rejected("its ticket is gone")
-        if not (found := self._backend.fetch([known.ref])):
-            return _Done(None, f"{known.number} is gone", refused=claim.command.kind is CommandKind.REOPEN)
-        handling = handle(change, found[0], self._desk.policy.auto_resolve)
-        if handling.change is None:
-            return _Done(found[0], handling.why_not, refused=handling.refused)
-        return _Done(self._backend.update(found[0], handling.change), handling.why_not)
-
-    def _later(self, claim: Claim, early: _TooEarly) -> _Settlement:
+    def _later(self, claim: Claim, early: TooEarly) -> _Settlement:
         due = self._clock() + round(early.after_s * 1000)
         write = partial(outbox.settle_retry, self._database, claim.commands, str(early), due, uncertain=True)
         tell = partial(
@@ -231,7 +214,7 @@ class Delivery:
             if bug is not None:
                 _log.error("backend_failed", backend=self.name, key=command.key, exc_info=bug)
             if self.circuit.is_open and not was_open:
-                _log.error("backend_refusing", backend=self.name, reason=reason, kind=type(outcome).__name__.lower())
+                self._tell_refusing(outcome)
             wait_s = round(max(decision.pause_s, decision.after_s), 1)
             _log.warning("ticket_delayed", **about, attempts=claim.attempts, retry_in_s=wait_s)
 
@@ -241,11 +224,11 @@ class Delivery:
 
     def _rejected(self, claim: Claim, reason: str, about: Mapping[str, str]) -> _Settlement:
         if claim.command.kind is CommandKind.REOPEN:
-            return self._delivered(claim, _Done(claim.ticket, reason, refused=True))
+            return self._delivered(claim, Done(claim.ticket, reason, refused=True))
         write = partial(outbox.settle_rejected, self._database, claim.commands, reason, self._clock())
         return _Settlement(write, partial(_log.error, "ticket_rejected", **about))
 
-    def _delivered(self, claim: Claim, done: _Done) -> _Settlement:
+    def _delivered(self, claim: Claim, done: Done) -> _Settlement:
         self._note_outcome("delivered")
         recovered = self.circuit.is_open
         self.circuit.well()
@@ -294,7 +277,7 @@ class Delivery:
                 return
             try:
                 self._write_down()
-                while not self._ending.is_set() and self.step():
+                while not self._ending.is_set() and (self.step() or self.read_back()):
                     pass
                 if failing:
                     _log.info("outbox_recovered", backend=self.name)
@@ -310,7 +293,8 @@ class Delivery:
     def _idle_s(self) -> float:
         if (wait_s := self.wait_s()) > 0:
             return min(IDLE_S, wait_s)
+        read_s = min(IDLE_S, self._readback.wait_ms() / 1000)
         due = outbox.next_due_ms(self._database, self.name)
         if due is None:
-            return IDLE_S
-        return min(IDLE_S, max(0.05, (due - self._clock()) / 1000))
+            return max(0.05, read_s)
+        return min(read_s, max(0.05, (due - self._clock()) / 1000))

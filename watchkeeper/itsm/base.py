@@ -7,13 +7,16 @@ it raises one of the outcomes below. What follows from them is decided once, in 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import AutoResolve, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.schema.base import Model
-from watchkeeper.schema.fields import DurationMs, Rate
+from watchkeeper.schema.fields import DurationMs, PositiveDurationMs, Rate
+
+
+_NEVER_MS: Final = 100 * 365 * 86_400_000
 
 
 class Outcome(Exception):
@@ -122,6 +125,8 @@ class BackendOptions(Model):
     be a new one that points at it."""
     rate: Rate | None = None
     """How many calls the backend gets at most, such as `60/m` or `2000/h`. No end if this is not set."""
+    sync: PositiveDurationMs = 60_000
+    """How often tickets are read back, to see what people did to them."""
     index_lag: DurationMs | None = None
     """How long a new ticket may stay invisible to the backend's own search. Each type has its own time otherwise."""
 
@@ -139,6 +144,9 @@ class BackendKind:
     certain_after_ms: Callable[[Any], int] = lambda _options: 0
     """Of its options: how long after the beginning of a call that had no answer it is certain whether it was carried
     out. Where the system keeps keys apart by itself it does not matter."""
+    reads_back: Callable[[Any], bool] = lambda _options: True
+    """Of its options: whether it can tell what became of its tickets. If not, `fetch` is not to be called: a ticket is
+    what was last made of it."""
 
     def policy(self, options: BackendOptions) -> TicketPolicy:
         """How its tickets are dealt with."""
@@ -148,4 +156,5 @@ class BackendKind:
             reopen_within_ms=options.reopen_within,
             index_lag_ms=self.index_lag_ms if options.index_lag is None else options.index_lag,
             rate_per_minute=options.rate,
+            read_every_ms=options.sync if self.reads_back(options) else _NEVER_MS,
         )

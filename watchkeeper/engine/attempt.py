@@ -1,0 +1,85 @@
+"""One attempt to do what ticket commands ask for, at their backend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from watchkeeper.domain.budget import Budget
+from watchkeeper.domain.handling import coalesce, handle
+from watchkeeper.domain.ticket import CommandKind, Ticket, TicketChange, TicketDraft, TicketPolicy
+from watchkeeper.itsm.base import Rejected, TicketBackend
+from watchkeeper.store.outbox import Claim
+
+_LOOKS: Final = 8  # so often a ticket is looked for that may appear yet
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A backend, and how it is dealt with.
+
+    `certain_after_ms`: how long after the beginning of a call it is certain whether it created a ticket.
+    `reads_back`: whether the backend can tell what became of its tickets.
+    """
+
+    name: str
+    backend: TicketBackend
+    policy: TicketPolicy
+    budget: Budget
+    certain_after_ms: int = 0
+    reads_back: bool = True
+
+
+class TooEarly(Exception):
+    """A ticket that may have been created is not there, which means nothing yet. `after_s`: when to look again."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__("may have been created, and is not to be found yet")
+        self.after_s = after_s
+
+
+class Done(NamedTuple):
+    """What came of commands. `ticket`: `None` when it is gone. `remark`: what was left undone, and why. `others`:
+    tickets of the same key beside the one that was adopted, `None` when none was. `refused`: it was to be opened
+    again, and can not be."""
+
+    ticket: Ticket | None
+    remark: str = ""
+    others: Sequence[Ticket] | None = None
+    refused: bool = False
+
+
+def attempt(desk: Desk, claim: Claim, now_ms: int) -> Done:
+    """Does what was claimed.
+
+    Raises:
+        Outcome: it did not end well.
+        TooEarly: a ticket is to be created that may be there already, but is not to be found yet.
+    """
+    if isinstance(claim.command.payload, TicketDraft):
+        return _create(desk, claim, claim.command.payload, now_ms)
+    return _change(desk, claim, coalesce(claim.commands))
+
+
+def _create(desk: Desk, claim: Claim, draft: TicketDraft, now_ms: int) -> Done:
+    if claim.uncertain:
+        if there := desk.backend.find(draft.key):
+            return Done(there[0], others=there[1:])
+        certain_ms = desk.certain_after_ms + desk.policy.index_lag_ms
+        if (left_ms := claim.uncertain_since_ms + certain_ms - now_ms) > 0:
+            raise TooEarly(max(1.0, min(left_ms, certain_ms / _LOOKS) / 1000))
+    return Done(desk.backend.create(draft))
+
+
+def _change(desk: Desk, claim: Claim, change: TicketChange) -> Done:
+    known = claim.ticket or next(iter(desk.backend.find(claim.command.key)), None)
+    if known is None:
+        raise Rejected("its ticket is gone")
+    found = desk.backend.fetch([known.ref]) if desk.reads_back else [known]
+    if not found:
+        return Done(None, f"{known.number} is gone", refused=claim.command.kind is CommandKind.REOPEN)
+    # Some systems tell only who changed a ticket last, which watchkeeper's own changes cover up.
+    ticket = replace(found[0], is_touched=found[0].is_touched or known.is_touched)
+    handling = handle(change, ticket, desk.policy.auto_resolve)
+    if handling.change is None:
+        return Done(ticket, handling.why_not, refused=handling.refused)
+    return Done(desk.backend.update(ticket, handling.change), handling.why_not)
