@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CONFIG ?= config.example.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock schema docs clean
+.PHONY: help run test check format bench fuzz lock schema docs clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/dev.done ## formatting, lint, types and layers
 format: $(VENV)/dev.done ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/dev.done ## feed the loader and the compilers with bad input, 100,000 times
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/dev.done ## measure, side by side with what people use today
 	@bench/install-peers.sh

@@ -1,0 +1,1 @@
+"""Bad input by the hundred thousand: `make fuzz`."""
