@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from bench.cases import backtest, comparison, detection, failing, scrape, startup, store, sustained, ten_thousand
+from bench.cases import (
+    backtest,
+    comparison,
+    detection,
+    failing,
+    rules,
+    scrape,
+    startup,
+    store,
+    sustained,
+    ten_thousand,
+)
 from bench.report import Result
 from bench.stage import Stage
 
@@ -17,6 +28,7 @@ ALL: Mapping[str, Case] = {
     "scrape": scrape.run,
     "failing": failing.run,
     "store": store.run,
+    "rules": rules.run,
     "backtest": backtest.run,
     "detection": detection.run,
     "startup": startup.run,
