@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from docs import rulepacks
 from watchkeeper import itsm, probers
 from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main
@@ -18,12 +19,14 @@ from watchkeeper.config.series import MAX_SAMPLES, NOTATION
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
+from watchkeeper.itsm.base import BackendKind, BackendOptions
 from watchkeeper.probers.base import ProberKind
 from watchkeeper.schema.base import Model
 from watchkeeper.web.exposition import Exposition, Reading
 
 HERE: Final = Path(__file__).parent
 _NOTE: Final = "<!-- Made by `make docs` from the code. Change it there. -->\n\n"
+_COLUMNS: Final = ("key", "type", "default", "meaning")
 _WORDS: Final = (  # how the pattern of a type begins, and what the type is called
     (r"^(\d+(ms|[smhdwy]))", "duration"),
     (r"^\d+(\.\d+)?\s*([kKMGTP]", "size"),
@@ -39,6 +42,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/probes.md", _probes()
     yield "reference/rules.md", _rules()
     yield "reference/rule-tests.md", _rule_tests()
+    yield "reference/rule-packs.md", rulepacks.page(_NOTE)
     for kind in map(probers.find, probers.names()):
         yield f"reference/probers/{kind.name}.md", _prober(kind)
     yield "reference/command-line.md", _command_line()
@@ -58,13 +62,24 @@ def _configuration() -> str:
         "\n## web\n\n" + _table(models.Web),
         "\n## itsm\n\n" + _table(models.Itsm),
         "\nBackend types:\n\n",
-        *(f"- `{kind.name}`: {kind.summary}.\n" for kind in map(itsm.find, itsm.names())),
+        *(f"- [`{kind.name}`](#{kind.name}): {kind.summary}.\n" for kind in map(itsm.find, itsm.names())),
+        "\nEvery backend has a `type` and these:\n\n" + _table(BackendOptions),
+        *map(_backend, map(itsm.find, itsm.names())),
         "\n## services\n\nEach service by its id:\n\n" + _table(models.ServiceModel),
         "\n### objectives\n\n" + _table(models.Objectives),
         "\n## retention\n\n" + _table(models.RetentionModel),
         "\n## log\n\n" + _table(models.Log),
     ]
     return "".join(parts)
+
+
+def _backend(kind: BackendKind) -> str:
+    """The keys that only this type has, or has another default for."""
+    known = _rows(BackendOptions)
+    rows = [row for row in _rows(kind.options) if row not in known]
+    own = _markdown_table(_COLUMNS, rows) if rows else "No keys of its own.\n"
+    nested = (f"\n#### {kind.name}: {name}\n\n{_table(model)}" for name, model in _nested(kind.options))
+    return f"\n### {kind.name}\n\n{own}" + "".join(nested)
 
 
 def _probes() -> str:
@@ -259,6 +274,11 @@ def _nested(model: type[Model]) -> Iterator[tuple[str, type[Model]]]:
 
 
 def _table(model: type[Model], leave_out: Iterable[str] = ()) -> str:
+    rows = _rows(model, leave_out)
+    return _markdown_table(_COLUMNS, rows) if rows else "None.\n"
+
+
+def _rows(model: type[Model], leave_out: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
     schema = model.model_json_schema(by_alias=True)
     required = schema.get("required", ())
     rows = []
@@ -266,7 +286,7 @@ def _table(model: type[Model], leave_out: Iterable[str] = ()) -> str:
         if name not in leave_out:
             default = "required" if name in required else _default(model, name)
             rows.append((f"`{name}`", _type(entry, schema), default, entry.get("description", "")))
-    return _markdown_table(("key", "type", "default", "meaning"), rows) if rows else "None.\n"
+    return rows
 
 
 def _default(model: type[Model], name: str) -> str:

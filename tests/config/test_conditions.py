@@ -10,7 +10,7 @@ from tests.config.folder import DUMP, VOLUME
 from tests.config.scope import NOW_MS, sample, scope
 from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.expression import Compiler
-from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.domain.probe import NOTHING, Sample, Status
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.window import Unanswerable
 
@@ -50,6 +50,12 @@ def answer(when: str, earlier: list[Sample], **values: float) -> bool:
 )
 def test_a_condition_holds(when: str) -> None:
     assert answer(when, [], used_percent=95) is True
+
+
+@pytest.mark.parametrize("when", ["!has(labels.env)", "!('env' in labels)", "labels.all(name, false)"])
+def test_a_probe_without_labels_is_asked_about_them_like_any_other(when: str) -> None:
+    bare = replace(scope(sample()).probe, labels=NOTHING)
+    assert VOLUMES.compile(when)(replace(scope(sample()), probe=bare)) is True
 
 
 def test_a_condition_says_which_series_it_asks_for_and_how_far_back() -> None:

@@ -118,6 +118,7 @@ def test_any_change_to_a_valid_configuration_is_accepted_or_explained(
 
 @bounded
 @given(pieces(CEL_PIECES) | st.text(max_size=100))
+@example(".(up)")
 @example("!" * 3999)
 @example("[" * 4000)
 @example("-" * 4000)
@@ -143,6 +144,8 @@ def condition(text: str) -> CompiledCondition | ExpressionError:
 
 @bounded
 @given(pieces(TITLE_PIECES) | st.text(max_size=100))
+@example("{{ 1e999໒ }}")
+@example("{{ ३1e999 }}")
 @example("{{ " + "-" * 1900 + "1 }}")
 @example("{{ " + "a." * 900 + "b }}")
 @example("{{ " + "1 + " * 400 + "1 }}")

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.contract.memory import MemoryBackend
-from tests.peers import databases
+from tests.itsm import jira_backend, rt_desk, servicenow_backend
+from tests.peers import databases, requesttracker
+from tests.simulators import jira, servicenow
 from tests.store import made
 from watchkeeper import itsm
 from watchkeeper.domain.budget import Budget
@@ -30,6 +32,10 @@ class Subject:
     backend: TicketBackend
     notes: Callable[[Ticket], list[str]]
     levels: Callable[[Ticket], tuple[Level, Level]]
+    crowd: int = 30
+    """How many tickets are many to it, as far as the time of the tests allows."""
+    strangers: int = 3000
+    """How many that are not there it is asked for."""
 
 
 def local(database: Database, name: str = "desk") -> TicketBackend:
@@ -58,11 +64,43 @@ def levels_in(database: Database, ticket: Ticket) -> tuple[Level, Level]:
     return Level(row.impact), Level(row.urgency)
 
 
-@pytest.fixture(params=["memory", *databases.KINDS])
+RT = pytest.param("rt", marks=pytest.mark.xdist_group("requesttracker"))
+
+
+@pytest.fixture(params=["memory", "servicenow", "cloud", "server", RT, *databases.KINDS])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     if request.param == "memory":
         memory = MemoryBackend()
         yield Subject(memory, lambda ticket: memory.notes(ticket.ref), lambda ticket: memory.levels(ticket.ref))
+        return
+    if request.param == "servicenow":
+        with servicenow.running() as instance, servicenow_backend.made(instance, tmp_path) as backend:
+            yield Subject(
+                backend,
+                lambda ticket: list(servicenow_backend.notes_of(instance, ticket)),
+                lambda ticket: servicenow_backend.levels_of(instance, ticket),
+            )
+        return
+    if request.param in ("cloud", "server"):
+        with jira.running(request.param) as site, jira_backend.made(site, tmp_path) as backend:
+            yield Subject(
+                backend,
+                lambda ticket: jira_backend.notes_of(site, ticket.ref),
+                lambda ticket: jira_backend.levels_of(site, ticket),
+                strangers=3000 if request.param == "cloud" else 100,
+            )
+        return
+    if request.param == "rt":
+        rt = requesttracker.shared()
+        watchkeeper = rt.client(token=rt.token)
+        yield Subject(
+            rt_desk.backend(rt, **rt_desk.WITH_LEVELS),
+            lambda ticket: rt_desk.notes(watchkeeper, ticket.ref),
+            lambda ticket: rt_desk.levels(watchkeeper, ticket),
+            crowd=3,
+            strangers=10,
+        )
+        rt_desk.empty(rt)
         return
     with databases.migrated(request.param, tmp_path) as database:
         yield Subject(
@@ -183,11 +221,11 @@ def test_tickets_are_fetched_as_they_are_now_and_unknown_ones_left_out(backend: 
     assert list(backend.fetch([])) == []
 
 
-def test_many_tickets_are_fetched_in_one_call(backend: TicketBackend) -> None:
-    created = [backend.create(draft(f"wk-{number}")) for number in range(30)]
-    unknown = [str(number) for number in range(100_000, 103_000)]
+def test_many_tickets_are_fetched_in_one_call(subject: Subject) -> None:
+    created = [subject.backend.create(draft(f"wk-{number}")) for number in range(subject.crowd)]
+    unknown = [str(number) for number in range(100_000, 100_000 + subject.strangers)]
 
-    fetched = backend.fetch([*(ticket.ref for ticket in created), *unknown])
+    fetched = subject.backend.fetch([*(ticket.ref for ticket in created), *unknown])
 
     assert {ticket.ref for ticket in fetched} == {ticket.ref for ticket in created}
 

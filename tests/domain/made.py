@@ -25,6 +25,9 @@ class When:
     def __call__(self, scope: Scope) -> bool:
         return self.ask(scope)
 
+    def explain(self, scope: Scope) -> list[tuple[str, str]]:
+        return [(f"values.{name}", f"{value:g}") for name, value in scope.sample.values.items()]
+
 
 @dataclass(frozen=True)
 class Text:

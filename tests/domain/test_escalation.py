@@ -65,9 +65,8 @@ def test_an_incident_gets_worse_step_by_step_and_its_ticket_is_told() -> None:
     first = watch.advance(45 * MINUTE)
     assert told(first) == [("escalated", 30 * MINUTE)]
     [command] = [one for one in first if isinstance(one, Command)]
-    assert command.payload == TicketChange(
-        "Raised from minor to major, priority 2: it has been open for 30m", impact=Level.MEDIUM, urgency=Level.HIGH
-    )
+    text = "Raised from minor to major, priority 2: it has been open for 30m, since 1970-01-01 00:00:00Z"
+    assert command.payload == TicketChange(text, impact=Level.MEDIUM, urgency=Level.HIGH)
     watch.observe(sample(59 * MINUTE, DOWN))
     assert told(watch.advance(90 * MINUTE)) == [("escalated", 60 * MINUTE)]
     [incident] = watch.incidents.values()
@@ -127,5 +126,5 @@ def test_labels_and_annotations_are_written_when_the_incident_is_opened() -> Non
     assert incident.labels == (("team", "team-web"),)
     [draft] = [one.payload for one in effects if isinstance(one, Command)]
     assert isinstance(draft, TicketDraft)
-    assert "Labels:   team=team-web" in draft.description
+    assert "Labels: team=team-web" in draft.description
     assert "\n\nadvice: look at home\nand wait\n" in draft.description

@@ -93,3 +93,9 @@ def test_a_ticket_is_never_pulled_back_from_where_a_person_put_it(
 def test_what_is_left_to_a_person_says_to_whom() -> None:
     handling = handle(OVER, ticket(TicketState.IN_PROGRESS, "alice", is_touched=True), AutoResolve.UNTOUCHED)
     assert handling.change == TicketChange("over\n(Left to alice to resolve.)")
+
+
+def test_of_several_links_to_a_problem_the_last_one_counts() -> None:
+    linked = TicketChange("linked", problem="problem/1")
+    assert coalesce(commands(linked, TicketChange("joined"))).problem == "problem/1"
+    assert coalesce(commands(linked, replace(linked, problem="problem/2"))).problem == "problem/2"

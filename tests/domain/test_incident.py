@@ -1,16 +1,12 @@
-"""The incident, the keys under which it is counted, and the ticket that it makes."""
-
-from dataclasses import replace
+"""The incident, the keys under which it is counted, and of their tickets."""
 
 import pytest
 
-from tests.domain.made import SHOP, probe, rule, sample
+from tests.domain.made import probe, rule
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.correlation import incident_key, ticket_key
 from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, IncidentState, step
-from watchkeeper.domain.probe import Status
-from watchkeeper.domain.rule import Hold, Level, Match, Scope, Severity, priority
-from watchkeeper.domain.draft import draft_incident
+from watchkeeper.domain.rule import Level, Match, Severity, priority
 
 A, B = AlertRef("down", "a"), AlertRef("down", "b")
 OPEN = Incident(
@@ -85,28 +81,6 @@ def test_a_tickets_key_is_safe_stable_and_its_own() -> None:
 def test_priorities_follow_the_matrix() -> None:
     matrix = [[priority(impact, urgency) for urgency in Level] for impact in Level]
     assert matrix == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
-
-
-def test_a_ticket_tells_what_a_first_responder_needs() -> None:
-    of = sample(1_700_000_060_000, Status.DOWN, message="connection refused", used=93.5)
-    scope = Scope(of, probe(), SHOP, of.at_ms)
-    with_hold = rule(hold=Hold(for_ms=60_000))
-    draft = draft_incident(replace(OPEN, runbook="https://wiki/run"), "wk-1", with_hold, scope)
-    assert (draft.key, draft.correlation, draft.title) == ("wk-1", "down/service=shop", "Shop is down")
-    assert draft.description.splitlines() == [
-        "connection refused",
-        "",
-        "Service:  Web shop (shop), owner team-web",
-        "Probe:    home (http, health)",
-        "Since:    2023-11-14 22:13:20Z",
-        "Priority: 2 (impact medium, urgency high)",
-        "Rule:     down: up, held for 1m",
-        "Status:   down after 0.250 s",
-        "Values:   used=93.5",
-        "Runbook:  https://wiki/run",
-        "",
-        "Opened by watchkeeper as INC-7 (down/service=shop).",
-    ]
 
 
 @pytest.mark.parametrize(

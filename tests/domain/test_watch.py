@@ -53,13 +53,13 @@ def test_a_failure_opens_one_incident_and_recovery_resolves_it() -> None:
         2000,
     )
     assert isinstance(create.payload, TicketDraft)
-    assert create.payload.description.startswith("refused\n")
+    assert create.payload.description.startswith("home is down: refused\n")
     assert watch.observe(sample(3000, DOWN)) == []
     resolved = watch.observe(sample(65_000, UP, message="200 OK"))
     assert happenings(resolved) == [("resolved", 1, 65_000)]
     [resolve] = commands(resolved)
     assert (resolve.kind, resolve.key) == (CommandKind.RESOLVE, create.key)
-    text = "Over since 1970-01-01 00:01:05Z, after 1m3s: 200 OK"
+    text = "Over since 1970-01-01 00:01:05Z, after 1m3s: 200 OK\nAffected: home"
     assert resolve.payload == TicketChange(text, TicketState.RESOLVED)
     assert watch.incidents == {}
 
@@ -133,9 +133,9 @@ def test_a_clock_that_is_served_by_a_later_sample_does_not_take_that_samples_wor
     create, resolve = commands(effects)
     assert isinstance(create.payload, TicketDraft)
     assert create.payload.title == "home is down"
-    assert create.payload.description.startswith("refused\n")
+    assert create.payload.description.startswith("home is down: refused\n")
     assert isinstance(resolve.payload, TicketChange)
-    assert resolve.payload.note.endswith("200 OK")
+    assert resolve.payload.note.endswith(": 200 OK\nAffected: home")
 
 
 def test_a_clock_of_another_probe_is_served_before_a_later_sample() -> None:
@@ -318,7 +318,7 @@ def test_a_restart_without_a_rule_resolves_what_it_opened_and_says_why() -> None
     assert happenings(effects) == [("resolved", 1, 5000)]
     [resolve] = commands(effects)
     assert isinstance(resolve.payload, TicketChange)
-    assert resolve.payload.note.endswith(": rule removed")
+    assert resolve.payload.note.endswith(": rule removed\nAffected: home")
 
 
 def reason(effects: Iterable[Effect]) -> str:

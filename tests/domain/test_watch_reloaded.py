@@ -112,3 +112,38 @@ def test_a_rule_that_can_not_tell_at_once_is_not_asked_twice() -> None:
     watch.observe(sample(3000))
     assert asked == [2000, 3000]
     assert is_down(watch.subjects["home"].scope(sample(1, DOWN), 1))
+
+
+def test_a_sample_counts_once_however_often_a_rule_is_held_anew() -> None:
+    watch = watch_of(plan(probe(), used_over(90, Hold(failures=3, of=3))))
+    watch.observe(sample(1000, used=95))
+    for now_ms in range(2000, 10_000, 1000):
+        hold = Hold(failures=3, of=3, keep_firing_for_ms=now_ms)
+        assert watch.revise(plan(probe(), used_over(90, hold)), now_ms) == []
+    watch.observe(sample(61_000, used=95))
+    assert told(watch.observe(sample(121_000, used=95))) == [("opened", 121_000)]
+
+
+def test_where_fewer_failures_are_enough_they_are_enough_at_once() -> None:
+    watch = watch_of(plan(probe(), used_over(90, Hold(failures=3, of=3))))
+    watch.observe(sample(1000, used=95))
+    watch.observe(sample(61_000, used=95))
+    assert told(watch.revise(plan(probe(), used_over(90, Hold(failures=2, of=2))), 62_000)) == [("opened", 62_000)]
+
+
+def test_a_wait_that_is_over_by_the_time_it_is_shortened_ends_now_and_not_before() -> None:
+    watch = watch_of(plan(probe(), used_over(90, Hold(for_ms=3_600_000))))
+    for at_ms in range(1000, 600_000, 60_000):
+        watch.observe(sample(at_ms, used=95))
+    assert told(watch.revise(plan(probe(), used_over(90, Hold(for_ms=60_000))), 600_000)) == [("opened", 600_000)]
+    assert watch.advance(700_000) == []
+
+
+def test_what_was_over_under_another_condition_is_over_anew() -> None:
+    hold = Hold(keep_firing_for_ms=60_000)
+    watch = watch_of(plan(probe(), used_over(90, hold)))
+    watch.observe(sample(1000, used=95))
+    watch.observe(sample(31_000, used=85))
+    assert watch.revise(plan(probe(), used_over(88, hold)), 40_000) != []
+    assert told(watch.advance(99_999)) == []
+    assert told(watch.advance(100_000)) == [("resolved", 100_000)]

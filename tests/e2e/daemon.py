@@ -12,7 +12,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -99,9 +99,9 @@ class Setup:
             assert monotonic() < give_up, "it did not become so in time"
 
     @contextmanager
-    def daemon(self, environment: Mapping[str, str] | None = None) -> "Iterator[Daemon]":
+    def daemon(self, environment: Mapping[str, str] | None = None, *options: str) -> "Iterator[Daemon]":
         """A running daemon, killed at the end of the block if it still runs."""
-        daemon = Daemon(self, environment or {})
+        daemon = Daemon(self, environment or {}, options)
         try:
             daemon.wait_for("started")
             yield daemon
@@ -129,9 +129,9 @@ def _environment() -> dict[str, str]:
 class Daemon:
     """A running `watchkeeper run`, read by its log."""
 
-    def __init__(self, setup: Setup, environment: Mapping[str, str]) -> None:
+    def __init__(self, setup: Setup, environment: Mapping[str, str], options: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "watchkeeper", "run", "-c", str(setup.config)],
+            [sys.executable, "-m", "watchkeeper", "run", "-c", str(setup.config), *options],
             cwd=setup.folder,
             env={**_environment(), **environment},
             stderr=subprocess.PIPE,

@@ -118,8 +118,9 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
     setup = Setup.example(tmp_path)
     done = setup.command("check", "--online")
     assert done.returncode == 0
-    assert "watchkeeper-backup   files   monitoring  every 1s   backup-missing" in done.stdout
-    assert done.stdout.endswith("is valid: 7 probes, 7 rules, 2 services, 1 backend. Tickets go to desk.\n")
+    assert "watchkeeper-backup    files        monitoring  every 1s   backup-missing" in done.stdout
+    assert "is valid: 9 probes, 33 rules, 2 services, 1 backend. Tickets go to desk.\n" in done.stdout
+    assert done.stdout.endswith("\nbackend desk (local) would take tickets\n")
     summary = json.loads(setup.command("check", "--json").stdout)
     assert next(probe["id"] for probe in summary["probes"]) == "watchkeeper-backup"
     assert setup.command("check", "--quiet").stdout == ""
@@ -128,7 +129,7 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
 def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
     assert "was made (schema 0003)" in setup.command("db", "upgrade").stdout
-    assert "is up to date (schema 0002)" in setup.command("db", "upgrade").stdout
+    assert "is up to date (schema 0003)" in setup.command("db", "upgrade").stdout
     done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     [copy] = (tmp_path / "elsewhere").iterdir()

@@ -41,7 +41,8 @@ def test_the_example_runs_all_its_probes_and_they_find_this_machine_well(tmp_pat
     setup = Setup.example(tmp_path)
     with setup.daemon() as daemon:
         daemon.wait_for("ticket_opened")
-        for probe in ("watchkeeper-healthy", "watchkeeper-port", "resolve-localhost", "disk-root", "memory", "load"):
+        health = ("watchkeeper-healthy", "watchkeeper-port", "watchkeeper-status", "watchkeeper-database")
+        for probe in (*health, "resolve-localhost", "disk-root", "memory", "load"):
             done = setup.command("probe", probe, "--json")
             assert done.returncode == 0, done.stdout + done.stderr
             assert json.loads(done.stdout)["status"] == "up"

@@ -64,11 +64,14 @@ _AFTER = {
 }
 
 
+USUAL = TicketPolicy()
+
+
 def desk(
     name: str,
     backend: TicketBackend,
     clock: Clock,
-    policy: TicketPolicy = TicketPolicy(),
+    policy: TicketPolicy = USUAL,
     certain_after_ms: int = 0,
 ) -> Desk:
     """A backend with as much budget as it likes."""

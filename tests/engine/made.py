@@ -45,6 +45,9 @@ class IsDown:
     def __call__(self, scope: Scope) -> bool:
         return scope.sample.status is Status.DOWN
 
+    def explain(self, _scope: Scope) -> list[tuple[str, str]]:
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -34,6 +34,9 @@ class IsSlow:
     def __call__(self, scope: Scope) -> bool:
         return average(scope.window.points(DURATION, DAY_MS, scope.now_ms).values) > 60
 
+    def explain(self, _scope: Scope) -> list[tuple[str, str]]:
+        return []
+
 
 PROBES: Final = [made.probe(f"probe-{n}", every_ms=EVERY_MS, service=f"service-{n % 50}") for n in range(COUNT)]
 RULES: Final[tuple[Rule, ...]] = (

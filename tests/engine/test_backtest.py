@@ -43,6 +43,9 @@ class IsFull:
             raise Unanswerable("the sample has no used")
         return used > 90
 
+    def explain(self, _scope: Scope) -> list[tuple[str, str]]:
+        return []
+
 
 def down(for_ms: int = 0) -> Rule:
     return made.rule(for_ms=for_ms)

@@ -113,3 +113,9 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     history = CsvHistory([CsvFile("disk", tmp_path / "none.csv", None, VALUES)])
     with pytest.raises(CsvError, match=r"none.csv: can not be read: No such file or directory"):
         list(history.slices(None, None))
+
+
+def test_a_file_without_an_end_of_line_is_not_read_for_ever() -> None:
+    history = CsvHistory([CsvFile("disk", Path("/dev/zero"), "used_percent", VALUES)])
+    with pytest.raises(CsvError, match="and more: these are the first 20"):
+        list(history.slices(None, None))

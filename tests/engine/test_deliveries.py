@@ -1,6 +1,7 @@
 """Deliveries follow the configuration; each command is in one hand only, whatever changes meanwhile."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from tests.engine import made
-from tests.engine.backends import MemoryBackend, desk
+from tests.engine.backends import Fault, MemoryBackend, desk
 from tests.engine.stores import FaultyDatabase, until
 from watchkeeper.domain.ticket import Ticket, TicketDraft
 from watchkeeper.engine.deliveries import Deliveries
@@ -114,6 +115,17 @@ def test_a_backend_that_can_not_be_made_changes_nothing(on: Bench) -> None:
         deliveries.revise({"desk": first})
     assert list(deliveries) == []
     assert list(on.deliveries) == ["desk"]
+
+
+def test_which_backends_do_not_answer_is_known_until_they_do(on: Bench) -> None:
+    backend = MemoryBackend(faults=deque([Fault.UNAVAILABLE]))
+    record(on.database, [made.opened(FIRST), made.create(FIRST)])
+    on.deliveries.revise({"desk": backend, "other": MemoryBackend()})
+    until(lambda: bool(on.deliveries.refusing))
+    assert on.deliveries.refusing == {"desk": "connection refused"}
+
+    on.deliveries.revise({"desk": MemoryBackend()})
+    assert on.deliveries.refusing == {}
 
 
 def test_what_waits_for_a_backend_that_is_not_there_is_told(on: Bench) -> None:

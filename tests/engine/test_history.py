@@ -40,6 +40,9 @@ class DownThrice:
     def __call__(self, scope: Scope) -> bool:
         return scope.window.in_a_row(DOWN) >= 3
 
+    def explain(self, _scope: Scope) -> list[tuple[str, str]]:
+        return []
+
 
 class Bench:
     """A daemon's watch with its store, and a clock that is moved by hand. It beats every five seconds."""

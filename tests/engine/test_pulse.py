@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.engine import made
 from tests.engine.stores import FaultyDatabase, StoreFault, until
 from watchkeeper.engine.pulse import Pulse
-from watchkeeper.store import tables
+from watchkeeper.store import outbox, tables
 from watchkeeper.store.lock import LockLost
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.store.record import begin_run, record
@@ -35,7 +35,8 @@ class Bench:
         self.now_ms = made.NOW_MS
         run_id = begin_run(database, self.now_ms, "1.2.3", ())
         self.held = Held()
-        self.pulse = Pulse(database, self.held, run_id, lambda: self.now_ms)
+        self.woken: list[set[str]] = []
+        self.pulse = Pulse(database, self.held, run_id, lambda: self.now_ms, self.woken.append)
 
     def signs(self) -> tuple[int, int | None]:
         """The last sign of life, and when the run stopped."""
@@ -65,6 +66,20 @@ def test_a_beat_tells_how_deep_the_outbox_is(on: Bench) -> None:
     on.pulse.beat()
 
     assert on.pulse.depths == [OutboxDepth("desk", OutboxState.WAITING, 2, made.NOW_MS)]
+
+
+def test_who_delivers_is_woken_for_what_waits_and_for_nothing_else(on: Bench) -> None:
+    incident = made.incident()
+    record(on.database, [made.opened(incident), made.create(incident)])
+    on.pulse.beat()
+    claim = outbox.claim(on.database, "desk", on.now_ms)
+    assert claim is not None
+    outbox.settle_rejected(on.database, claim.commands, "no such category", on.now_ms)
+    on.pulse.beat()
+    outbox.retry_rejected(on.database, on.now_ms)
+    on.pulse.beat()
+
+    assert on.woken == [{"desk"}, set(), {"desk"}]
 
 
 def test_how_deep_the_outbox_was_when_it_was_read_last_is_known_while_the_store_does_not_answer(on: Bench) -> None:

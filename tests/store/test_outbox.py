@@ -87,6 +87,18 @@ def test_what_was_once_uncertain_stays_so(database: Database) -> None:
     assert claim(database).uncertain
 
 
+def test_an_attempt_is_uncertain_since_the_last_one_that_may_have_done_it(database: Database) -> None:
+    add(database, made.create(FIRST))
+    since = []
+    for now_ms in (10_000, 30_000, 70_000, 80_000):  # the third begins when nothing can come of the first any more
+        claimed = outbox.claim(database, "desk", now_ms, certain_after_ms=60_000)
+        assert claimed is not None
+        since.append(claimed.uncertain_since_ms)
+        outbox.settle_retry(database, claimed.commands, "timeout", 0, uncertain=True)
+
+    assert since == [0, 10_000, 10_000, 70_000]
+
+
 def test_changes_that_wait_for_one_ticket_are_handed_out_together(database: Database) -> None:
     add(database, made.create(FIRST), made.note(FIRST, "a"), made.note(SECOND, "x"), made.note(FIRST, "b"))
     create = claim(database)

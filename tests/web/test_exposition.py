@@ -154,6 +154,14 @@ def test_each_family_has_its_help_and_type_once_and_its_samples_together() -> No
     assert len(runs) == len(set(runs))
 
 
+def test_a_backend_is_up_unless_it_refuses() -> None:
+    text = written(watch(), replace(IDLE, backends=("desk", "snow"), refusing={"snow": "connection refused"}))
+
+    assert value(text, "watchkeeper_backend_up", backend="desk") == 1
+    assert value(text, "watchkeeper_backend_up", backend="snow") == 0
+    assert "connection refused" not in text
+
+
 def test_names_end_in_base_units_and_counters_in_total() -> None:
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", written(*busy()), re.MULTILINE))
 

@@ -34,7 +34,7 @@ def test_a_daemon_that_is_well_has_nothing_to_complain_of() -> None:
     assert found["config_reload_successful"] is True
     assert (found["commands_waiting"], found["oldest_command_seconds"], found["commands_rejected"]) == (0, 0.0, 0)
     assert found["backends"] == [
-        {"name": "desk", "waiting": 0, "rejected": 0, "refusing": False, "last_outcome": None}
+        {"name": "desk", "waiting": 0, "rejected": 0, "refusing": False, "reason": None, "last_outcome": None}
     ]
 
 
@@ -115,17 +115,15 @@ def test_a_backend_that_something_waits_for_is_told_though_the_configuration_has
     assert [backend["name"] for backend in found["backends"]] == ["desk", "gone"]
 
 
-def test_a_backend_refuses_when_the_last_command_did_not_get_through() -> None:
-    for outcome, refusing in {
-        "": False,
-        "delivered": False,
-        "rejected": False,
-        "throttled": True,
-        "unavailable": True,
-        "ambiguous": True,
-    }.items():
+def test_a_backend_refuses_while_it_does_not_answer_as_it_should_and_says_why() -> None:
+    [backend] = told(replace(IDLE, refusing={"desk": "connection refused"}))["backends"]
+    assert (backend["refusing"], backend["reason"]) == (True, "connection refused")
+
+
+def test_what_came_of_the_last_command_is_told_whether_the_backend_refuses_or_not() -> None:
+    for outcome in ("", "delivered", "rejected", "throttled"):
         [backend] = told(condition=replace(FINE, last_outcomes={"desk": outcome}))["backends"]
-        assert (backend["refusing"], backend["last_outcome"]) == (refusing, outcome or None)
+        assert (backend["refusing"], backend["last_outcome"]) == (False, outcome or None)
 
 
 def test_an_open_incident_is_counted() -> None:

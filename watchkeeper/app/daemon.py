@@ -6,8 +6,10 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
@@ -15,7 +17,7 @@ import structlog
 from prometheus_client import generate_latest
 
 from watchkeeper import __version__, probers
-from watchkeeper.app.parts import journal_path, load_config, make_desk, now_ms, open_database
+from watchkeeper.app.parts import journal_path, load_config, make_desk, make_dry_desk, now_ms, open_database
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
@@ -23,6 +25,7 @@ from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.watch import Watch, reusing
 from watchkeeper.domain.window import Points
 from watchkeeper.engine import descriptors, memory
+from watchkeeper.engine.attempt import Desk
 from watchkeeper.engine.deliveries import Deliveries
 from watchkeeper.engine.delivery import Delivery
 from watchkeeper.engine.evaluation import Evaluation
@@ -37,6 +40,7 @@ from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
 from watchkeeper.probers.base import Prober
+from watchkeeper.schema.fields import Address
 from watchkeeper.store import lock, migrate, outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.journal import Journal
@@ -45,7 +49,7 @@ from watchkeeper.store.replay import replay
 from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
 from watchkeeper.web.pages import make_app
-from watchkeeper.web.server import WebServer, listen
+from watchkeeper.web.server import ListenError, WebServer, listen
 from watchkeeper.web.status import Condition, status
 
 END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
@@ -67,25 +71,72 @@ async def run_daemon(config: Config, began_s: float) -> bool:
     database = open_database(config)
     try:
         with listen(config.listen) as sock:
-            held = lock.acquire(database)
-            try:
-                migrate.upgrade(database)
-                return await Daemon(config, database, held, sock, began_s).run()
-            finally:
-                held.release()
+            return await _run(config, database, sock, began_s, make_desk)
     finally:
         database.close()
 
 
+async def run_dry(config: Config, began_s: float) -> bool:
+    """The daemon on a database that is thrown away in the end, with backends that only tell what would be sent. What
+    the configuration names as its database is not even opened, and another daemon on it may run meanwhile.
+
+    Raises:
+        ListenError, StoreError, TooFewDescriptors: it could not start.
+    """
+    with TemporaryDirectory(prefix="watchkeeper-dry-run-") as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'watchkeeper.db'}")
+        try:
+            with _listen_anywhere(config.listen) as sock:
+                _log.warning("dry_run", text="nothing is sent to ticket systems, and nothing is kept")
+                return await _run(config, database, sock, began_s, make_dry_desk)
+        finally:
+            database.close()
+
+
+def _listen_anywhere(address: Address) -> socket.socket:
+    """On the address, or where there is room if another daemon has it."""
+    try:
+        return listen(address)
+    except ListenError:
+        return listen(Address("127.0.0.1", 0))
+
+
+async def _run(
+    config: Config,
+    database: Database,
+    sock: socket.socket,
+    began_s: float,
+    make: Callable[[Backend, Database], Desk],
+) -> bool:
+    held = lock.acquire(database)
+    try:
+        migrate.upgrade(database)
+        return await Daemon(config, database, held, sock, began_s, make).run()
+    finally:
+        held.release()
+
+
 class Daemon:
-    """Everything that runs, wired together. Made on the event loop that it runs on."""
+    """Everything that runs, wired together. Made on the event loop that it runs on.
+
+    Args:
+        make: makes the desk of a backend, for which commands wait in the database.
+    """
 
     def __init__(
-        self, config: Config, database: Database, held: lock.DaemonLock, sock: socket.socket, began_s: float
+        self,
+        config: Config,
+        database: Database,
+        held: lock.DaemonLock,
+        sock: socket.socket,
+        began_s: float,
+        make: Callable[[Backend, Database], Desk],
     ) -> None:
         self._config = config
         self._database = database
         self._began_s = began_s
+        self._make = make
+        self._address = Address(*sock.getsockname()[:2])
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._failed = False
@@ -107,6 +158,7 @@ class Daemon:
             open_alerts=remembered.alerts,
             open_incidents=remembered.incidents,
             next_incident_id=remembered.next_incident_id,
+            earlier_incidents=remembered.earlier_incidents,
             has_history=True,
         )
         self._remembered = len(remembered.incidents)
@@ -125,7 +177,7 @@ class Daemon:
         self._history = History(database, now_ms, self._fill)
         self._runner = Runner(now_ms, self._prober, self._observe, self._recorder.is_full, limits)
         self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._lag.note)
-        self._pulse = Pulse(database, held, self._run_id, now_ms)
+        self._pulse = Pulse(database, held, self._run_id, now_ms, self._deliveries.wake)
         self._exposition = Exposition(self._watch)
         self._web = WebServer(make_app(self), sock)
 
@@ -237,6 +289,7 @@ class Daemon:
             rollup_samples_dropped=self._rollups.dropped,
             outbox=self._pulse.depths,
             backends=self._deliveries,
+            refusing=self._deliveries.refusing,
         )
 
     async def _reload(self) -> Reload:
@@ -303,7 +356,7 @@ class Daemon:
         return prober
 
     def _delivery(self, _name: str, backend: Backend) -> Delivery:
-        desk = make_desk(backend, self._database)
+        desk = self._make(backend, self._database)
         hear = self._on_reopening_refused, self._on_tickets_seen
         return Delivery(desk, self._database, now_ms, random.random, self._figures, *hear)
 
@@ -334,7 +387,7 @@ class Daemon:
             version=__version__,
             config=str(self._config.path),
             state=self._database.name,
-            url=f"http://{self._config.listen}/",
+            url=f"http://{self._address}/",
             probes=len(plan.probes),
             rules=len(plan.rules),
             open_incidents=self._remembered,

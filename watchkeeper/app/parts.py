@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from watchkeeper import itsm, probers
 from watchkeeper.config.load import Backend, Catalogue, Config, load
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.itsm.base import Surroundings
+from watchkeeper.itsm.base import Outcome, Surroundings, TicketBackend
+from watchkeeper.probers.base import ProberKind
 from watchkeeper.schema.fields import Secret
-from watchkeeper.store.database import Database
+from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.desk import StoredDesk
 
 if TYPE_CHECKING:
@@ -69,12 +71,21 @@ async def run_probe(probe: Probe) -> Sample:
         await prober.close()
 
 
+def prober_kind(probe: Probe) -> ProberKind:
+    """What there is to know of a probe's prober."""
+    return probers.find(probe.prober)
+
+
 def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
     """What each backend's self-test finds, in words."""
-    return {
-        name: [finding.message for finding in make_desk(backend, database).backend.check()]
-        for name, backend in config.backends.items()
-    }
+    return {name: _check(make_desk(backend, database).backend) for name, backend in config.backends.items()}
+
+
+def _check(backend: TicketBackend) -> list[str]:
+    try:
+        return [finding.message for finding in backend.check()]
+    except (Outcome, StoreError) as error:  # of one backend, which must not hide the others
+        return [str(error)]
 
 
 def make_desk(backend: Backend, database: Database) -> "Desk":
@@ -84,6 +95,33 @@ def make_desk(backend: Backend, database: Database) -> "Desk":
     kind = itsm.find(backend.type)
     policy = kind.policy(backend.options)
     budget = Budget(policy.rate_per_minute, now_ms)
-    made = kind.make(backend.name, backend.options, Surroundings(now_ms, StoredDesk(database), budget))
+    made = _make(backend, database, budget)
     certain_after_ms, reads_back = kind.certain_after_ms(backend.options), kind.reads_back(backend.options)
+    if backend.options.certain_after is not None:
+        certain_after_ms = backend.options.certain_after
     return Desk(backend.name, made, policy, budget, certain_after_ms, reads_back)
+
+
+def make_dry_desk(backend: Backend, database: Database) -> "Desk":
+    """What stands for a ticket backend in a dry run: it tells what would be sent, and keeps the tickets that there
+    would be in the database."""
+    from watchkeeper.engine.attempt import Desk
+    from watchkeeper.engine.dry import DryBackend
+
+    desk = _make(replace(backend, type="local"), database, budget := Budget(None, now_ms))
+    dry = DryBackend(backend.name, make_silent_backend(backend, database), desk)
+    return Desk(backend.name, dry, itsm.find(backend.type).policy(backend.options), budget)
+
+
+def make_silent_backend(backend: Backend, database: Database) -> TicketBackend:
+    """A ticket backend as it is configured, for previews: it can change nothing. Some ask their system how calls are
+    to be worded."""
+    from watchkeeper.engine.dry import ReadsOnly
+
+    policy = itsm.find(backend.type).policy(backend.options)
+    return _make(backend, database, ReadsOnly(policy.rate_per_minute, now_ms))
+
+
+def _make(backend: Backend, database: Database, budget: Budget) -> TicketBackend:
+    surroundings = Surroundings(now_ms, StoredDesk(database), budget)
+    return itsm.find(backend.type).make(backend.name, backend.options, surroundings)

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "backtest": "Say which incidents rules would have opened in the past.",
     "rules": "Test rules.",
     "incidents": "List incidents, or show one.",
-    "tickets": "List tickets, or show one.",
+    "tickets": "List and show tickets, work on them, try refused ones again.",
     "db": "Upgrade or back up the database.",
     "schema": "Print the JSON Schema of the configuration files.",
 }

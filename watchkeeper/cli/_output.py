@@ -56,7 +56,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 
 def print_json(data: object) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=plain))
 
 
 def printable(text: str) -> str:
@@ -69,7 +69,8 @@ def _cell(value: object) -> Text:
     return Text(text, style=_COLOURS.get(text, ""))
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
+    """A value as JSON has it, for `json.dumps`."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Enum):

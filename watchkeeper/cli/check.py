@@ -54,7 +54,9 @@ def command(
     Every error is a line FILE:LINE:COLUMN: PATH: what is wrong, what is accepted. A warning is about what can be run
     and hardly is what was meant: FILE:LINE:COLUMN: warning: PATH: what is odd, what to do [CODE].
 
-    Exit status 1 for errors, 0 for warnings.
+    With --online each backend says whether it would take tickets, and what to ask its administrator for if not.
+
+    Exit status 1 for errors and for what backends find, a system that can not be reached among it; 0 for warnings.
     """
     wanted = Format.JSON if as_json else Format(output)
     config, problems = _read(config_path, ignored)
@@ -71,6 +73,7 @@ def command(
         print_json(sarif(problems, Path.cwd(), notes))
     elif config is not None and not quiet:
         _print(config)
+        _print_well(config, findings)
     for note in notes:
         click.echo(note, err=True)
     if config is None or notes or (strict and problems):
@@ -146,6 +149,12 @@ def _print(config: "Config") -> None:
         )
     )
     click.echo(f"\n{config.path} is valid: {counts}. Tickets go to {config.plan.default_backend}.")
+
+
+def _print_well(config: "Config", findings: dict[str, list[str]]) -> None:
+    for name, messages in findings.items():
+        if not messages:
+            click.echo(f"backend {name} ({config.backends[name].type}) would take tickets")
 
 
 def _summary(config: "Config") -> dict[str, Any]:

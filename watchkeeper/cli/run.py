@@ -13,11 +13,15 @@ from watchkeeper.cli._options import FAULT, UNREACHABLE, config_option, fail, re
 
 @click.command("run")
 @config_option
-def command(config_path: Path) -> None:
+@click.option("--dry-run", "is_dry", is_flag=True, help="Send nothing, and keep nothing: log what would be sent.")
+def command(config_path: Path, *, is_dry: bool) -> None:
     """Run the daemon in the foreground.
 
     Logs go to stderr: readable on a terminal, JSON elsewhere. SIGTERM and Ctrl-C end it, SIGHUP reads the
     configuration again. Exit status 70 when it could not go on: the log says why.
+
+    A dry run probes and decides as always, on a database that is thrown away in the end. Nothing is sent to ticket
+    systems: the log has a `ticket_preview` for each call that would be made. A daemon that runs is not disturbed.
     """
     began_s = monotonic()
     config = read_config(config_path)
@@ -25,7 +29,7 @@ def command(config_path: Path) -> None:
     import structlog
 
     from watchkeeper import log
-    from watchkeeper.app.daemon import run_daemon
+    from watchkeeper.app.daemon import run_daemon, run_dry
     from watchkeeper.engine.descriptors import TooFewDescriptors
     from watchkeeper.engine.memory import share_one_heap
     from watchkeeper.schema.fields import SecretUnavailable
@@ -36,7 +40,7 @@ def command(config_path: Path) -> None:
     log.configure(as_json=log.wants_json(config.log.format), level=config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            clean = runner.run(run_daemon(config, began_s))
+            clean = runner.run((run_dry if is_dry else run_daemon)(config, began_s))
     except (StoreError, SecretUnavailable, ListenError, TooFewDescriptors) as error:
         fail(f"watchkeeper: {error}", UNREACHABLE)
     except Exception:  # noqa: BLE001  # into the log, with its trace

@@ -1,31 +1,42 @@
-"""`watchkeeper tickets`: the tickets of incidents, as their backends last told."""
+"""`watchkeeper tickets`: the tickets of incidents, as their backends last told, and what people do to them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from watchkeeper.cli import _desk, _preview, _rejected
+from watchkeeper.cli._group import ListGroup
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
 from watchkeeper.cli._output import print_json, print_table, printable
+from watchkeeper.domain.desk import in_words
 from watchkeeper.domain.incident import incident_number
+from watchkeeper.domain.ticket import TicketState
 from watchkeeper.domain.units import format_time
 
 if TYPE_CHECKING:
     from watchkeeper.store.listing import TicketDetail, TicketRow
 
 
-@click.command("tickets")
+@click.group("tickets", cls=ListGroup)
+def command() -> None:
+    """List tickets, or show one: `watchkeeper tickets DESK-12`.
+
+    What people do to tickets of watchkeeper's own desk are commands; those of other systems are worked on there.
+    """
+
+
+@command.command("list", short_help="List tickets, or show one.")
 @click.argument("number", required=False)
 @config_option
 @json_option
-@click.option("--state", type=click.Choice(["open", "resolved", "closed"]), help="Only those in this state.")
+@click.option("--state", type=click.Choice([one.value for one in TicketState]), help="Only those in this state.")
 @click.option("--backend", help="Only those of this backend.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The newest so many.")
-def command(
+def list_(
     number: str | None, config_path: Path, *, as_json: bool, state: str | None, backend: str | None, limit: int
 ) -> None:
-    """List tickets, the newest first, or show one by its NUMBER, such as DESK-12."""
-    from watchkeeper.domain.ticket import TicketState
+    """List tickets, the newest first, or show one by its NUMBER, such as DESK-12. `list` may be left out."""
     from watchkeeper.store.listing import list_tickets, show_ticket
 
     with database_of(read_config(config_path), for_reading=True) as database:
@@ -48,6 +59,10 @@ def command(
         _print_detail(detail)
 
 
+for _other in (*_desk.commands(), _rejected.rejected, _rejected.retry, _preview.preview):
+    command.add_command(_other)
+
+
 def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
     if as_json:
         print_json([_as_json(row) for row in rows])
@@ -55,11 +70,12 @@ def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
         click.echo("no tickets")
     else:
         print_table(
-            ("TICKET", "STATE", "BACKEND", "INCIDENT", "SERVICE", "OPENED", "TITLE"),
+            ("TICKET", "STATE", "WITH", "BACKEND", "INCIDENT", "SERVICE", "OPENED", "TITLE"),
             [
                 (
                     row.number,
                     row.state.value,
+                    row.assignee,
                     row.backend,
                     incident_number(row.incident_id),
                     row.service,
@@ -74,7 +90,8 @@ def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
 def _print_detail(detail: "TicketDetail") -> None:
     row = detail.ticket
     click.echo(printable(f"{row.number}  {row.title}"))
-    click.echo(printable(f"{row.state} at {row.backend}, for {incident_number(row.incident_id)} {row.url}".rstrip()))
+    at = f"{in_words(row.state)}{f', with {row.assignee}' if row.assignee else ''}, at {row.backend}"
+    click.echo(printable(f"{at}, for {incident_number(row.incident_id)} {row.url}".rstrip()))
     if detail.description is not None:
         click.echo("\n" + printable(detail.description))
     for note in detail.notes:
@@ -85,6 +102,7 @@ def _as_json(row: "TicketRow") -> dict[str, Any]:
     return {
         "number": row.number,
         "state": row.state,
+        "assignee": row.assignee or None,
         "title": row.title,
         "backend": row.backend,
         "ref": row.ref,

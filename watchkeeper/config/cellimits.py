@@ -46,7 +46,8 @@ def too_much(tokens: Tokens, patterns: dict[int, str]) -> Iterator[Mistake]:
         token = tokens.items[index]
         if token.text in ("(", "[", "{"):
             before = [tokens.items[one].text for one in solid[max(place - 2, 0) : place]]
-            opened.append(before[1] if token.text == "(" and before[:1] == ["."] and before[1] in _LOOPS else "")
+            is_loop = token.text == "(" and before[:1] == ["."] and before[-1] in _LOOPS
+            opened.append(before[-1] if is_loop else "")
             maps += opened[-1] == "map"
         elif token.text in (")", "]", "}") and opened:
             opened.pop()

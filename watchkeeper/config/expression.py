@@ -5,7 +5,7 @@ write `values.used_percent > 90`: a whole-number literal next to one of them is 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
@@ -25,6 +25,7 @@ from watchkeeper.config.celmistakes import (
 )
 from watchkeeper.config.celnumbers import promote
 from watchkeeper.config.celtokens import Call, Tokens
+from watchkeeper.config.explanation import Term, terms_of
 from watchkeeper.config.problems import listing, suggest
 from watchkeeper.config.vocabulary import (
     FUNCTIONS,
@@ -74,6 +75,7 @@ class CompiledCondition:
     asks_missed: bool = False
     _by_status: dict[Status, bool] | None = None
     """The answers so far, where they depend on nothing but the status."""
+    _terms: Sequence[Term] = ()
 
     def __call__(self, scope: Scope) -> bool:
         if self._by_status is None:
@@ -83,6 +85,10 @@ class CompiledCondition:
         if answer is None:
             answer = self._by_status[status] = self._evaluate(scope)
         return answer
+
+    def explain(self, scope: Scope) -> Sequence[tuple[str, str]]:
+        """See `Condition`."""
+        return [(term.written, term.value(scope)) for term in self._terms]
 
     def _evaluate(self, scope: Scope) -> bool:
         data = {}
@@ -155,6 +161,7 @@ class Compiler:
             self._current,
             asks_missed=any(name == "missed" for name, _ in used),
             _by_status={} if asks_status_only else None,
+            _terms=tuple(terms_of(Tokens(text), self._names)),
         )
 
     def _declare(self, name: str, function: Function) -> Any:

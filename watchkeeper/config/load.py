@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from watchkeeper.config.description import Description, compile_description
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.models import DaemonFile, Itsm, LimitsModel, Log, RetentionModel, ServiceFile, ServiceModel
 from watchkeeper.config.probes import ProbeReader
 from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
 from watchkeeper.config.rules import Known, RuleReader
+from watchkeeper.config.template import TemplateError, template_problem
 from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.config.warnings import Places, find_warnings
@@ -113,7 +115,16 @@ class _Loader:
             rules.read(file)
         has_all_rules = len(self._problems) == before_rules
         state = self._state(document, daemon.state)
-        plan = Plan(services, probes.probes, rules.rules, default, self._policies(backends))
+        descriptions = self._descriptions(document, daemon.itsm, backends)
+        plan = Plan(
+            services,
+            probes.probes,
+            rules.rules,
+            default,
+            self._policies(backends),
+            descriptions,
+            daemon.web.url or "",
+        )
         warnings: list[Problem] = []
         if before_rules == 0:  # else one can not say what rules look at
             places = Places(document, probes.places, rules.places)
@@ -188,11 +199,11 @@ class _Loader:
     def _backends(self, document: Document, daemon: DaemonFile) -> tuple[dict[str, Backend], str]:
         backends: dict[str, Backend] = {}
         for name, data in daemon.itsm.backends.items():
-            backend = self._backend(document, name, data)
+            backend = self._backend(document, name, {"language": daemon.itsm.language} | data)
             if backend is not None:
                 backends[name] = backend
         if not daemon.itsm.backends:
-            options = self._catalogue.find_backend("local").options.model_validate({})
+            options = self._catalogue.find_backend("local").options.model_validate({"language": daemon.itsm.language})
             backends[LOCAL_DESK] = Backend(LOCAL_DESK, "local", options)
         default = daemon.itsm.default
         if default is None and len(daemon.itsm.backends) > 1:
@@ -224,6 +235,24 @@ class _Loader:
     def _policies(self, backends: Mapping[str, Backend]) -> dict[str, TicketPolicy]:
         find = self._catalogue.find_backend
         return {name: find(backend.type).policy(backend.options) for name, backend in backends.items()}
+
+    def _descriptions(
+        self, document: Document, itsm: Itsm, backends: Mapping[str, Backend]
+    ) -> dict[str, Description]:
+        """Who writes the descriptions of each backend, where the configuration says how."""
+        shared = None if itsm.description is None else self._description(document, ("itsm",), itsm.description)
+        found: dict[str, Description | None] = dict.fromkeys(backends, shared)
+        for name, data in itsm.backends.items():
+            if name in backends and isinstance(text := data.get("description"), str):
+                found[name] = self._description(document, ("itsm", "backends", name), text)
+        return {name: description for name, description in found.items() if description is not None}
+
+    def _description(self, document: Document, path: Path_, text: str) -> Description | None:
+        try:
+            return compile_description(text)
+        except TemplateError as error:
+            self._problems.append(template_problem(document, (*path, "description"), text, error))
+            return None
 
     def _services(self, document: Document, daemon: DaemonFile) -> dict[str, Service]:
         services: dict[str, Service] = {}

@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.service import Criticality
+from watchkeeper.domain.ticket import Language
 from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.cron import parse_cron
@@ -14,6 +16,7 @@ from watchkeeper.schema.fields import (
     Address,
     DurationMs,
     HostPort,
+    HttpUrl,
     LocalPath,
     PositiveDurationMs,
     RatioPpm,
@@ -50,9 +53,22 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def _without_slash(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise ValueError("ends where a ? or a # would begin")
+    return url.rstrip("/")
+
+
+WebUrl = Annotated[HttpUrl, AfterValidator(_without_slash)]
+
+
 class Web(Model):
     listen: HostPort = Address("127.0.0.1", 9321)
     """Where metrics, health and the API are served."""
+    url: WebUrl | None = None
+    """Under which URL people find it, such as `https://watchkeeper.example.com`. Tickets link to their incidents
+    there."""
 
 
 class Log(Model):
@@ -93,6 +109,11 @@ class RetentionModel(Model):
 class Itsm(Model):
     default: Identifier | None = None
     """The backend of rules that name none. With one backend it goes without saying."""
+    language: Language = Language.ENGLISH
+    """What tickets are written in: `en` English, `zh` Simplified Chinese. A backend may have another one."""
+    description: str | None = None
+    """The text of new tickets, a Jinja2 template, where it shall be another one than watchkeeper's own. A backend may
+    have its own."""
     backends: dict[Identifier, dict[str, Any]] = Field(default_factory=dict)
     """Ticket systems by a name of your choice; `type` says which kind. Without any, tickets go to the local desk."""
 

@@ -10,7 +10,7 @@ from watchkeeper.config.expression import CompiledCondition, Compiler
 from watchkeeper.config.probes import FindProber
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.rulemodels import FailuresModel, FlappingModel, NoDataModel, RuleFile, RuleModel
-from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template
+from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template, template_problem
 from watchkeeper.config.validation import validate
 from watchkeeper.domain.probe import Probe
 from watchkeeper.domain.rule import Escalation, GroupBy, Hold, IncidentPolicy, Match, Rule, Thresholds, is_worse
@@ -178,7 +178,7 @@ class RuleReader:
         try:
             return compile_template(text, [self.find_prober(name) for name in probers], one_line=one_line)
         except TemplateError as error:
-            self.problems.append(document.problem(path, str(error)))
+            self.problems.append(template_problem(document, path, text, error))
             return None
 
 

@@ -6,14 +6,15 @@ Only expressions and `{% if %}` are accepted: a template can not loop, include o
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jinja2 import Template as JinjaTemplate
 from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from watchkeeper.config.problems import listing, suggest
+from watchkeeper.config.document import Document, Path_
+from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, asked, names_for
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.streak import STATUS
@@ -32,7 +33,11 @@ _ROOTS: Final = {"values", "facts", *(name.partition(".")[0] for name in NAMES)}
 
 
 class TemplateError(Exception):
-    """A template that can not be used. Its text says why."""
+    """A template that can not be used. Its text says why, `line` in which line, from 1."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class _Missing(Undefined):
@@ -132,34 +137,67 @@ def compile_template(text: str, probers: Iterable[ProberKind] = (), *, one_line:
     Raises:
         TemplateError: a name, a filter or a statement that there is not, or bad syntax.
     """
-    if len(text) > MAX_LENGTH:
-        raise TemplateError(f"is longer than {MAX_LENGTH} characters")
+    produced = [name for prober in probers for name in names_for(prober)]
+    template, tree = parse(text, produced)
+    return CompiledTemplate(text, dict(_asked(tree, produced)), template, one_line)
+
+
+def parse(
+    text: str, produced: Collection[str] = (), own: Collection[str] = (), most: int = MAX_LENGTH
+) -> tuple[JinjaTemplate, nodes.Template]:
+    """A template, with its syntax tree in which everything but calls is checked.
+
+    Args:
+        produced: the names that there are beside those of `own`; those that rules have anywhere, if it is empty.
+        own: names that only this kind of template has.
+        most: how many characters it may have.
+
+    Raises:
+        TemplateError: as of `compile_template`.
+    """
+    if len(text) > most:
+        raise TemplateError(f"is longer than {most} characters")
     try:
         tree = _ENVIRONMENT.parse(text)
-        produced = [name for prober in probers for name in names_for(prober)]
-        _check_all(tree, produced or None, MAX_DEPTH)
-        return CompiledTemplate(text, dict(_asked(tree, produced)), _ENVIRONMENT.from_string(text), one_line)
+        _check_all(tree, _Known(produced, own), MAX_DEPTH)
+        return _ENVIRONMENT.from_string(text), tree
     except TemplateSyntaxError as error:
-        raise TemplateError(f"is no valid template: {error.message}") from None
+        raise TemplateError(f"is no valid template: {error.message}", error.lineno) from None
     except RecursionError:
         raise TemplateError("is nested too deeply") from None
+    except (SyntaxError, ValueError) as error:  # Jinja2 leaves numbers to Python, which takes fewer digits for one
+        raise TemplateError(f"is no valid template: {error.args[0]}") from None
 
 
-def _check_all(node: nodes.Node, produced: Collection[str] | None, depth: int) -> None:
+class _Known(NamedTuple):
+    """Which names there are: what probers produce, if that is known, and what a kind of template has of its own."""
+
+    produced: Collection[str] = ()
+    own: Collection[str] = ()
+
+    @property
+    def roots(self) -> set[str]:
+        return _ROOTS | {name.partition(".")[0] for name in self.own}
+
+
+def _check_all(node: nodes.Node, known: _Known, depth: int) -> None:
     if depth == 0:
         raise TemplateError("is nested too deeply")
-    _check(node)
-    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
-        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-        if isinstance(name, str):
-            _check_name(node.node.name, name, produced)
+    try:
+        _check(node, known)
+    except TemplateError as error:
+        raise TemplateError(str(error), node.lineno) from None
     for child in node.iter_child_nodes():
         if isinstance(node, nodes.Call) and child is node.node:
             continue  # a function's name; `_asked` checks calls
-        _check_all(child, produced, depth - 1)
+        _check_all(child, known, depth - 1)
 
 
-def _check(node: nodes.Node) -> None:
+def _check(node: nodes.Node, known_names: _Known) -> None:
+    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if isinstance(name, str):
+            _check_name(node.node.name, name, known_names)
     if not isinstance(node, _ACCEPTED) or isinstance(node, nodes.Pow | nodes.List | nodes.Tuple | nodes.Dict):
         what = type(node).__name__.lower()
         raise TemplateError(f"{what} is not accepted in a template: accepted are {{{{ … }}}} and {{% if %}}")
@@ -169,10 +207,10 @@ def _check(node: nodes.Node) -> None:
         isinstance(side, nodes.Const) and isinstance(side.value, str) for side in (node.left, node.right)
     ):
         raise TemplateError(f"{node.operator} is for numbers")
-    if isinstance(node, nodes.Name) and node.name not in _ROOTS:
+    if isinstance(node, nodes.Name) and node.name not in (roots := known_names.roots):
         if (function := FUNCTIONS.get(node.name)) is not None:
             raise TemplateError(f"{node.name} is a function: {function.signature(node.name)}")
-        known = sorted({*_ROOTS, *FUNCTIONS})
+        known = sorted({*roots, *(FUNCTIONS if not known_names.own else ())})
         raise TemplateError(
             f"there is no {node.name!r} here{suggest(node.name, known)}: there is {listing(known, 40)}"
         )
@@ -183,12 +221,12 @@ def _check(node: nodes.Node) -> None:
         )
 
 
-def _check_name(root: str, attribute: str, produced: Collection[str] | None) -> None:
+def _check_name(root: str, attribute: str, names: _Known) -> None:
     """Of `service.title` or `values.used_percent`, whether there is such a name."""
-    if root in ("values", "facts") and produced is None:
+    if root in ("values", "facts") and not names.produced:
         return
     name = f"{root}.{attribute}"
-    known = [entry for entry in produced or NAMES if entry.startswith(f"{root}.")]
+    known = [entry for entry in (*(names.produced or NAMES), *names.own) if entry.startswith(f"{root}.")]
     if name not in known and (known or root in ("values", "facts")):
         raise TemplateError(f"there is no {name!r} here{suggest(name, known)}: there is {listing(known)}")
 
@@ -210,7 +248,7 @@ def _asked(tree: nodes.Template, produced: Collection[str]) -> Iterator[tuple[st
             if not isinstance(argument, nodes.Const) or not isinstance(argument.value, str):
                 raise TemplateError(f"{call.node.name}: the {parameter} is written as a plain text in quotes")
             literals.append(argument.value)
-            _check_argument(parameter, argument.value, produced or None)
+            _check_argument(parameter, argument.value, produced)
         try:
             found = asked(function, literals)
         except ValueError as error:
@@ -220,13 +258,13 @@ def _asked(tree: nodes.Template, produced: Collection[str]) -> Iterator[tuple[st
     yield from spans.items()
 
 
-def _check_argument(parameter: Parameter, literal: str, produced: Collection[str] | None) -> None:
+def _check_argument(parameter: Parameter, literal: str, produced: Collection[str]) -> None:
     """Of the name of a value or a fact, whether there is such a one."""
     if parameter is Parameter.FACT:
-        _check_name("facts", literal, produced)
+        _check_name("facts", literal, _Known(produced))
     elif parameter is Parameter.SERIES and literal != DURATION:
-        _check_name("values", literal, produced)
-    elif parameter is Parameter.NAME and produced is not None:
+        _check_name("values", literal, _Known(produced))
+    elif parameter is Parameter.NAME and produced:
         roots = (name.partition(".") for name in produced)
         known = [*dict.fromkeys(name for root, _, name in roots if root in ("values", "facts")), STATUS]
         if literal not in known:
@@ -235,7 +273,8 @@ def _check_argument(parameter: Parameter, literal: str, produced: Collection[str
             )
 
 
-def _context(scope: Scope) -> dict[str, Any]:
+def names_in(scope: Scope) -> dict[str, Any]:
+    """What the names of rules stand for."""
     context: dict[str, Any] = {"values": dict(scope.sample.values), "facts": dict(scope.sample.facts)}
     for name, entry in NAMES.items():
         group, dot, rest = name.partition(".")
@@ -244,6 +283,11 @@ def _context(scope: Scope) -> dict[str, Any]:
         else:
             context[name] = entry.get(scope)
     context["labels"] = dict(scope.probe.labels)
+    return context
+
+
+def _context(scope: Scope) -> dict[str, Any]:
+    context = names_in(scope)
     for name, function in FUNCTIONS.items():
         context[name] = _bound(function.call, scope)
     return context
@@ -257,3 +301,9 @@ def _bound(call: Callable[..., float], scope: Scope) -> Callable[..., Any]:
             return _Missing()
 
     return answer
+
+
+def template_problem(document: Document, path: Path_, text: str, error: TemplateError) -> Problem:
+    """What is wrong with the template at a path, pointing at its line."""
+    before = text.splitlines(keepends=True)[: error.line - 1]
+    return document.problem(path, str(error), offset=sum(map(len, before)) if before else None)

@@ -92,6 +92,11 @@ def _known(number: float) -> float | None:
     return number if number == number else None  # noqa: PLR0124
 
 
+def _plain(labels: Mapping[str, str]) -> dict[str, str]:
+    """CEL takes no other mapping, such as the one that probes without labels share."""
+    return labels if type(labels) is dict else dict(labels)
+
+
 NAMES: Final[Mapping[str, Name]] = {
     "status": Name(Kind.TEXT, lambda s: s.sample.status.value, "up or down: a sample that is unknown is not judged"),
     "up": Name(Kind.BOOLEAN, lambda s: s.sample.status is Status.UP, "whether the status is up"),
@@ -99,7 +104,7 @@ NAMES: Final[Mapping[str, Name]] = {
     "message": Name(Kind.TEXT, lambda s: s.sample.message, "what the prober says of the run, in words"),
     "missed": Name(Kind.NUMBER, lambda s: float(s.sample.missed), "runs in a row that did not take place when due"),
     "now": Name(Kind.TIME, lambda s: utc(s.now_ms), "the time of the evaluation"),
-    "labels": Name(Kind.LABELS, lambda s: s.probe.labels, "the probe's labels"),
+    "labels": Name(Kind.LABELS, lambda s: _plain(s.probe.labels), "the probe's labels"),
     "probe.id": Name(Kind.TEXT, lambda s: s.probe.id, ""),
     "probe.prober": Name(Kind.TEXT, lambda s: s.probe.prober, ""),
     "probe.category": Name(Kind.TEXT, lambda s: s.probe.category.value, "health, capacity or backup"),

@@ -88,6 +88,12 @@ def observe(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> tuple[Ale
     return tuple(after for before, after in ((alert, expired), (expired, heard)) if after is not before)
 
 
+def hear_again(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
+    """The alert when it is told its last verdict once more, because it is held in another way from now on. That
+    counts once, and a clock which would have run out before runs out now."""
+    return _hear(replace(_not_after(alert, at_ms), recent=alert.recent >> 1), hold, verdict, at_ms)
+
+
 def fall_silent(alert: Alert, since_ms: int, at_ms: int) -> Alert:
     """The alert when nothing has been known for so long that this is trouble itself. The same object if it fires."""
     if alert.state is AlertState.FIRING:

@@ -16,8 +16,8 @@ class Budget:
         self._left = max(1.0, per_minute or 0.0)
         self._at_ms = clock()
 
-    def spend(self) -> None:
-        """Takes one call."""
+    def spend(self, *, reads: bool = False) -> None:  # noqa: ARG002  # a budget of its own kind may care
+        """Takes one call. `reads`: it changes nothing."""
         self._refill()
         self._left -= 1
 

@@ -1,11 +1,15 @@
 """The open incidents, and what becomes of them when alerts fire, come and go, and are over."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
+from watchkeeper.domain import notes
 from watchkeeper.domain.alert import Alert, AlertRef
+from watchkeeper.domain.briefing import MOST_NAMED, Briefing, describe, reasons
 from watchkeeper.domain.correlation import incident_key, ticket_key
-from watchkeeper.domain.draft import draft_incident, draft_successor
+from watchkeeper.domain.draft import draft
+from watchkeeper.domain.earlier import Earlier, EarlierIncidents
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
 from watchkeeper.domain.incident import (
     AlertFired,
@@ -20,18 +24,11 @@ from watchkeeper.domain.incident import (
     TicketMoved,
     step,
 )
-from watchkeeper.domain.rule import Named, Rule, Scope, Severity, Template, assess, is_worse, priority
-from watchkeeper.domain.service import Service
-from watchkeeper.domain.ticket import (
-    Command,
-    CommandKind,
-    TicketChange,
-    TicketDraft,
-    TicketPolicy,
-    TicketSeen,
-    TicketState,
-)
-from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, format_time
+from watchkeeper.domain.phrases import Phrases
+from watchkeeper.domain.plan import Plan
+from watchkeeper.domain.rule import Named, Rule, Scope, Severity, Template, assess, is_worse
+from watchkeeper.domain.service import Service, dependants, needed_by
+from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketSeen, TicketState
 
 
 class Casebook:
@@ -40,36 +37,53 @@ class Casebook:
     Args:
         incidents: those that are open.
         next_id: the first number to give.
+        plan: what is watched; see `revise`.
+        earlier: incidents that are over, see `EarlierIncidents`.
     """
 
-    def __init__(self, incidents: Iterable[Incident], next_id: int) -> None:
+    def __init__(
+        self,
+        incidents: Iterable[Incident],
+        next_id: int,
+        plan: Plan,
+        earlier: Mapping[str, Sequence[Earlier]] = MappingProxyType({}),
+    ) -> None:
+        self.revise(plan)
+        self._earlier = EarlierIncidents(earlier)
         self.open = {incident.key: incident for incident in incidents}
         self._next_id = next_id
         self._by_id = {incident.id: incident.key for incident in self.open.values()}
         self._key_of = {ref: incident.key for incident in self.open.values() for ref in incident.firing}
 
-    def fired(self, alert: Alert, rule: Rule, scope: Scope, default_backend: str) -> list[Effect]:
+    def revise(self, plan: Plan) -> None:
+        """Takes on another plan."""
+        self._plan = plan
+        self._needed_by = needed_by(plan.services.values())
+
+    def fired(self, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
         """What follows from an alert that fires: a new incident, or one more alert in an open one."""
         key = incident_key(rule, scope.probe)
         self._key_of[alert.ref] = key
         if (incident := self.open.get(key)) is None:
-            effects = self._begin(key, alert, rule, scope, default_backend)
+            effects = self._begin(key, alert, rule, scope)
         else:
-            text = f"{scope.probe.id} joined: {scope.sample.message}"
+            words = self.words_for(incident)
+            text = notes.joined(words, alert, scope.sample.message)
             event = AlertFired(alert.ref, alert.since_ms)
             effects = self._take(incident, event, Happening.JOINED, alert, TicketChange(text), alert.since_ms)
             if is_worse(rule.severity, incident.severity):
-                why = f"the rule {rule.id} fires"
+                why = notes.rule_fires(words, rule, alert)
                 effects += self._raise(key, rule, rule.severity, scope.service, why, alert, alert.since_ms)
         return effects + self._mark_flapping(alert, alert.since_ms)
 
     def stayed(self, before: Alert, after: Alert, reason: str, at_ms: int) -> list[Effect]:
         """What follows when an alert goes on firing: that it came back, that it began or ceased to flap. Of one that
         flaps it is counted how often it comes back, and no more."""
-        incident = self._of(after)
+        incident = self.of(after)
         effects: list[Effect] = []
         if incident is not None and after.returns > before.returns:
-            text = "" if after.ref in incident.flapping else f"{after.ref.probe_id} is in trouble again: {reason}"
+            is_flapping = after.ref in incident.flapping
+            text = "" if is_flapping else notes.returned(self.words_for(incident), after, reason, at_ms)
             joined = step(incident, AlertReturned(after.ref))
             self.open[incident.key] = joined
             effects.append(IncidentChanged(joined, Happening.RETURNED, at_ms, after.ref, text))
@@ -77,18 +91,16 @@ class Casebook:
 
     def over(self, alert: Alert, reason: str) -> list[Effect]:
         """What follows from an alert that is over: its incident is too when it was the last."""
-        incident = self._of(alert)
+        incident = self.of(alert)
         self._key_of.pop(alert.ref, None)
         if incident is None:
             return []
         event = AlertOver(alert.ref, alert.since_ms)
+        words = self.words_for(incident)
         if incident.firing - {alert.ref}:
-            text = f"{alert.ref.probe_id} is no longer part of it: {reason}"
-            return self._take(incident, event, Happening.LEFT, alert, TicketChange(text), alert.since_ms)
-        lasted = format_elapsed_ms(alert.since_ms - incident.started_ms)
-        often = f", in which {_came_back(incident)}" if incident.returns else ""
-        text = f"Over since {format_time(alert.since_ms)}, after {lasted}{often}: {reason}"
-        change = TicketChange(text, TicketState.RESOLVED)
+            change = TicketChange(notes.left(words, alert, reason))
+            return self._take(incident, event, Happening.LEFT, alert, change, alert.since_ms)
+        change = TicketChange(notes.resolved(words, incident, reason, alert.since_ms), TicketState.RESOLVED)
         return self._take(incident, event, Happening.RESOLVED, alert, change, alert.since_ms)
 
     def escalations(self, rules: Mapping[str, Rule], key: str | None = None) -> Iterator[tuple[int, str]]:
@@ -100,7 +112,7 @@ class Casebook:
                 if is_worse(step_.severity, incident.severity):
                     yield incident.opened_ms + step_.after_ms, incident.key
 
-    def escalate(self, key: str, rule: Rule, service: Service, now_ms: int) -> list[Effect]:
+    def escalate(self, key: str, rule: Rule, now_ms: int) -> list[Effect]:
         """What follows when an incident has been open for long."""
         incident = self.open[key]
         open_ms = now_ms - incident.opened_ms
@@ -108,7 +120,8 @@ class Casebook:
         worst = min(due, key=list(Severity).index, default=incident.severity)
         if not is_worse(worst, incident.severity):
             return []
-        why = f"it has been open for {format_duration_ms(open_ms // 1000 * 1000)}"
+        why = notes.open_for(self.words_for(incident), incident, open_ms)
+        service = self._plan.service_of(incident.service)
         return self._raise(key, rule, worst, service, why, None, now_ms)
 
     def ticket_seen(self, seen: TicketSeen) -> list[Effect]:
@@ -116,35 +129,34 @@ class Casebook:
         incident = self.open.get(self._by_id.get(seen.incident_id, ""))
         if incident is None:
             return []
-        who = seen.assignee or "somebody"
         is_taken_up = seen.state is not TicketState.OPEN or bool(seen.assignee)
         moved = step(incident, TicketMoved(seen.state, seen.number, is_taken_up, seen.at_ms))
         if moved == incident:
             return []
         self.open[incident.key] = moved
         taken = moved.acknowledged_ms != incident.acknowledged_ms
-        what = f"{seen.number} was taken up by {who}" if taken else f"{seen.number} is {_STATES[seen.state]} now"
-        what = f"{seen.number} was deleted" if seen.is_gone else what
+        what = notes.seen(self.words_for(incident), seen, taken_up=taken)
         happening = Happening.ACKNOWLEDGED if taken else Happening.TICKET_MOVED
         return [IncidentChanged(moved, happening, seen.at_ms, incident.affected[0], what)]
 
-    def abandoned(self, policies: Mapping[str, TicketPolicy], key: str | None = None) -> Iterator[tuple[int, str]]:
+    def abandoned(self, key: str | None = None) -> Iterator[tuple[int, str]]:
         """When something is done about open incidents whose ticket a person has ended: all of them, or one's."""
         for incident in self.open.values() if key is None else [self.open[key]]:
             if incident.abandoned_ms is not None:
-                policy = policies.get(incident.backend, TicketPolicy())
-                yield incident.abandoned_ms + policy.reopen_after_ms, incident.key
+                yield incident.abandoned_ms + self._plan.policy_of(incident.backend).reopen_after_ms, incident.key
 
-    def take_up_again(self, key: str, policy: TicketPolicy, now_ms: int) -> list[Effect]:
+    def take_up_again(self, key: str, scope: Scope | None, now_ms: int) -> list[Effect]:
         """What follows when trouble goes on though its ticket is over: it is opened again, or another one made."""
         incident = self.open[key]
+        policy, words = self._plan.policy_of(incident.backend), self.words_for(incident)
         if incident.abandoned_ms is None or incident.abandoned_ms + policy.reopen_after_ms > now_ms:
             return []
-        lasts = format_elapsed_ms(now_ms - incident.abandoned_ms)
+        lasts = words.elapsed(now_ms - incident.abandoned_ms)
         can_reopen = incident.ticket_state is TicketState.RESOLVED
         if not can_reopen or now_ms - incident.abandoned_ms > policy.reopen_within_ms:
-            return self.succeed(key, f"the trouble goes on, {lasts} after {incident.ticket_number} was ended", now_ms)
-        text = f"The trouble goes on, {lasts} after the ticket was resolved"
+            why = words.goes_on.format(elapsed=lasts, ticket=incident.ticket_number)
+            return self.succeed(key, why, scope, now_ms)
+        text = words.reopened.format(elapsed=lasts)
         reopened = replace(incident, abandoned_ms=None)
         self.open[key] = reopened
         return [
@@ -152,7 +164,7 @@ class Casebook:
             _command(reopened, CommandKind.REOPEN, TicketChange(text, TicketState.OPEN), now_ms),
         ]
 
-    def succeed(self, key: str, why: str, now_ms: int) -> list[Effect]:
+    def succeed(self, key: str, why: str, scope: Scope | None, now_ms: int) -> list[Effect]:
         """Puts a new incident, with a ticket of its own, in the place of one whose ticket is over for good."""
         old = self.open[key]
         ended = step(old, Superseded(now_ms))
@@ -170,31 +182,41 @@ class Casebook:
         self._by_id[new.id] = key
         self._by_id.pop(old.id, None)
         ref = old.affected[0]
-        draft = draft_successor(new, old, ticket_key(key, now_ms), why)
+        rule = self._plan.rules.get(old.rule_id)
+        create = self._draft(new, rule, scope, follows=old, opening=why)
+        self._earlier.add(ended)
+        words = self.words_for(new)
+        replaced = words.replaced.format(number=new.number, why=why)
+        replaces = words.replaces.format(number=old.number, why=why)
         return [
-            IncidentChanged(ended, Happening.RESOLVED, now_ms, ref, f"{new.number} takes its place: {why}"),
-            IncidentChanged(new, Happening.OPENED, now_ms, ref, f"follows {old.number}: {why}"),
-            _command(new, CommandKind.CREATE, draft, now_ms),
+            IncidentChanged(ended, Happening.RESOLVED, now_ms, ref, replaced),
+            IncidentChanged(new, Happening.OPENED, now_ms, ref, replaces),
+            _command(new, CommandKind.CREATE, create, now_ms),
         ]
 
     def key_of(self, ref: AlertRef) -> str | None:
         """The key of the incident that an alert which fires is part of."""
         return self._key_of.get(ref)
 
-    def _of(self, alert: Alert) -> Incident | None:
+    def words_for(self, incident: Incident) -> Phrases:
+        """What is said in its ticket."""
+        return self._plan.words_of(incident.backend)
+
+    def of(self, alert: Alert) -> Incident | None:
+        """The open incident that an alert is part of."""
         key = self._key_of.get(alert.ref)
         return None if key is None else self.open.get(key)
 
     def _mark_flapping(self, alert: Alert, at_ms: int) -> list[Effect]:
-        incident = self._of(alert)
+        incident = self.of(alert)
         if incident is None or alert.is_flapping == (alert.ref in incident.flapping):
             return []
-        event = AlertFlaps(alert.ref, alert.is_flapping)
+        event, words = AlertFlaps(alert.ref, alert.is_flapping), self.words_for(incident)
         if alert.is_flapping:
-            text = f"{alert.ref.probe_id} comes and goes: this stays open until it has calmed down"
-            return self._take(incident, event, Happening.FLAPPING, alert, TicketChange(text), at_ms)
-        text = f"{alert.ref.probe_id} has calmed down; {_came_back(incident)}"
-        return self._take(incident, event, Happening.STEADY, alert, TicketChange(text), at_ms)
+            change = TicketChange(notes.flapping(words, alert, at_ms))
+            return self._take(incident, event, Happening.FLAPPING, alert, change, at_ms)
+        change = TicketChange(notes.calmed(words, alert, incident, at_ms))
+        return self._take(incident, event, Happening.STEADY, alert, change, at_ms)
 
     def _raise(
         self, key: str, rule: Rule, severity: Severity, service: Service, why: str, alert: Alert | None, at_ms: int
@@ -202,8 +224,7 @@ class Casebook:
         incident = self.open[key]
         event = Reassessed(severity, *assess(rule, severity, service))
         after = step(incident, event)
-        level = priority(after.impact, after.urgency)
-        text = f"Raised from {incident.severity} to {severity}, priority {level}: {why}"
+        text = notes.raised(self.words_for(incident), incident.severity, after, why)
         change = TicketChange(text, impact=after.impact, urgency=after.urgency)
         return self._take(incident, event, Happening.ESCALATED, alert, change, at_ms)
 
@@ -224,15 +245,16 @@ class Casebook:
             self.open[after.key] = after
         else:
             del self.open[after.key]
+            self._earlier.add(after)
             self._by_id.pop(after.id, None)
         ref = incident.affected[0] if alert is None else alert.ref
         kind = CommandKind.UPDATE if change.state is None else CommandKind.RESOLVE
         return [
-            IncidentChanged(after, happening, at_ms, ref, change.note),
+            IncidentChanged(after, happening, at_ms, ref, change.note.partition("\n")[0]),
             _command(after, kind, change, at_ms),
         ]
 
-    def _begin(self, key: str, alert: Alert, rule: Rule, scope: Scope, default_backend: str) -> list[Effect]:
+    def _begin(self, key: str, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
         active = alert.active_since_ms
         impact, urgency = assess(rule, rule.severity, scope.service)
         incident = Incident(
@@ -244,7 +266,7 @@ class Casebook:
             severity=rule.severity,
             impact=impact,
             urgency=urgency,
-            backend=rule.incident.backend or default_backend,
+            backend=rule.incident.backend or self._plan.default_backend,
             started_ms=alert.since_ms if active is None else active,
             opened_ms=alert.since_ms,
             firing=frozenset({alert.ref}),
@@ -253,21 +275,41 @@ class Casebook:
             labels=_rendered(rule.labels, scope),
             annotations=_rendered(rule.annotations, scope),
         )
-        draft = draft_incident(incident, ticket_key(key, incident.opened_ms), rule, scope)
+        create = self._draft(incident, rule, scope)
         self._next_id += 1
         self.open[key] = incident
         self._by_id[incident.id] = key
         return [
             IncidentChanged(incident, Happening.OPENED, alert.since_ms, alert.ref, scope.sample.message),
-            _command(incident, CommandKind.CREATE, draft, alert.since_ms),
+            _command(incident, CommandKind.CREATE, create, alert.since_ms),
         ]
 
-
-_STATES = {state: state.value.replace("_", " ") for state in TicketState}
-
-
-def _came_back(incident: Incident) -> str:
-    return "trouble came back " + ("once" if incident.returns == 1 else f"{incident.returns} times")
+    def _draft(
+        self,
+        incident: Incident,
+        rule: Rule | None,
+        scope: Scope | None,
+        follows: Incident | None = None,
+        opening: str = "",
+    ) -> TicketDraft:
+        plan = self._plan
+        briefing = Briefing(
+            incident=incident,
+            service=plan.service_of(incident.service),
+            rule=rule,
+            scope=scope,
+            reasons=() if rule is None or scope is None else reasons(rule, scope),
+            dependants=[
+                plan.service_of(one) for one in dependants(incident.service, self._needed_by, MOST_NAMED + 1)
+            ],
+            earlier=self._earlier.of(incident.key),
+            url=plan.url,
+            words=plan.words_of(incident.backend),
+            follows=follows,
+            opening=opening,
+        )
+        key = ticket_key(incident.key, incident.opened_ms)
+        return draft(briefing, key, plan.descriptions.get(incident.backend, describe))
 
 
 def _rendered(templates: Mapping[str, Template], scope: Scope) -> tuple[Named, ...]:

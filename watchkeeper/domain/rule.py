@@ -1,6 +1,6 @@
 """Rules: which probes they look at, what they ask, what they open."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -54,6 +54,8 @@ class Scope:
     service: Service
     now_ms: int
     window: Window = EMPTY
+    trail: Sequence[Sample] = ()
+    """The last samples, the oldest first, while something is wrong."""
 
 
 class Condition(Protocol):
@@ -72,6 +74,10 @@ class Condition(Protocol):
         Raises:
             Unanswerable: it can not be told now.
         """
+
+    def explain(self, scope: Scope) -> Sequence[tuple[str, str]]:
+        """What the condition asks about, as it is written, and what that is now: `values.used`, `97.3`. What has no
+        answer is `?`."""
 
 
 class Template(Protocol):

@@ -1,5 +1,6 @@
 """The service catalogue: what is promised, to whom it belongs, what it depends on."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -28,3 +29,24 @@ class Service:
     ci: str = ""
     depends_on: tuple[str, ...] = ()
     objectives: Objectives = field(default_factory=Objectives)
+
+
+def needed_by(services: Iterable[Service]) -> dict[str, list[str]]:
+    """The ids of the services that depend on each, where any do."""
+    found: dict[str, list[str]] = {}
+    for service in services:
+        for other in service.depends_on:
+            found.setdefault(other, []).append(service.id)
+    return found
+
+
+def dependants(service_id: str, needed: Mapping[str, Iterable[str]], most: int) -> list[str]:
+    """The ids of the services that can not work without one, directly or not: the nearest first, at most so many."""
+    found = [service_id]
+    for one in found:  # grows while it is gone through
+        for other in needed.get(one, ()):
+            if other not in found:
+                found.append(other)
+            if len(found) > most:
+                return found[1:]
+    return found[1:]

@@ -1,6 +1,7 @@
 """What is under watch: a probe, and each rule that looks at it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from watchkeeper.domain.alert import Alert, AlertState, Verdict
 from watchkeeper.domain.probe import Every, Probe, Sample, Status
@@ -14,9 +15,10 @@ class Binding:
 
     `heard_ms`: when a verdict was known last, kept where the rule minds silence.
     `is_edited`: whether the rule has become another one that has given no verdict yet.
+    `is_held_anew`: whether it asks the same as before, and is held in another way.
     """
 
-    __slots__ = ("alert", "condition", "heard_ms", "is_edited", "minds_silence", "relief", "rule", "unanswered")
+    __slots__ = ("alert", "condition", "heard_ms", "is_edited", "is_held_anew", "minds_silence", "relief", "rule", "unanswered")
 
     def __init__(self, rule: Rule, prober: str, alert: Alert) -> None:
         self.rule = rule
@@ -27,6 +29,7 @@ class Binding:
         self.minds_silence = rule.hold.no_data_ms is not None
         self.heard_ms = 0
         self.is_edited = False
+        self.is_held_anew = False
 
     def judge(self, scope: Scope) -> Verdict:
         """What the rule says of a sample. What is unknown decides nothing, but for rules on missed runs."""
@@ -51,6 +54,8 @@ class Binding:
         return Verdict.UNKNOWN
 
 
+_TRAIL: Final = 5  # samples
+
 _OF_RELIEF: Mapping[Verdict, Verdict] = {
     Verdict.HOLDS: Verdict.OVER,
     Verdict.OVER: Verdict.HOLDS,
@@ -58,10 +63,15 @@ _OF_RELIEF: Mapping[Verdict, Verdict] = {
 }
 
 
+def trail_of(previous: Sample | None, sample: Sample) -> tuple[Sample, ...]:
+    """How a trail begins: with what was before, if it is known."""
+    return (sample,) if previous is None else (previous, sample)
+
+
 class Subject:
     """A probe under watch: its last sample, its status and since when, its window and its bindings."""
 
-    __slots__ = ("bindings", "probe", "sample", "service", "status", "status_since_ms", "window")
+    __slots__ = ("bindings", "probe", "sample", "service", "status", "status_since_ms", "trail", "window")
 
     def __init__(self, probe: Probe, service: Service) -> None:
         self.probe = probe
@@ -70,10 +80,20 @@ class Subject:
         self.status: Status | None = None  # None: not yet known
         self.status_since_ms = 0
         self.window = EMPTY
+        self.trail: tuple[Sample, ...] = ()  # the last samples while something is wrong, else nothing
         self.bindings: list[Binding] = []
 
     def scope(self, sample: Sample, now_ms: int) -> Scope:
-        return Scope(sample, self.probe, self.service, now_ms, self.window)
+        return Scope(sample, self.probe, self.service, now_ms, self.window, self.trail)
+
+    def follow(self, previous: Sample | None, sample: Sample) -> None:
+        """Keeps a sample, and the one before, for whoever is told of the trouble; none where there is no more."""
+        if not self.trail:
+            self.trail = trail_of(previous, sample)
+        elif sample.status is Status.UP and all(one.alert.state is AlertState.INACTIVE for one in self.bindings):
+            self.trail = ()
+        else:
+            self.trail = (*self.trail, sample)[-_TRAIL:]
 
     def unheard_since(self, now_ms: int) -> int | None:
         """Since when the probe should have been heard of and was not; `None` while the silence is not too long."""
@@ -89,6 +109,7 @@ class Subject:
         """Goes on where an earlier one of the same probe was, as far as both look at the same thing in one way."""
         if self.looks_at_the_same_as(old):
             self.sample, self.status, self.status_since_ms = old.sample, old.status, old.status_since_ms
+            self.trail = old.trail
             self.window.keep(old.window)
 
     def spans_ms(self) -> dict[str, int]:

@@ -27,6 +27,13 @@ class TicketState(StrEnum):
         return self in (TicketState.RESOLVED, TicketState.CLOSED, TicketState.CANCELLED)
 
 
+class Language(StrEnum):
+    """What tickets are written in."""
+
+    ENGLISH = "en"
+    CHINESE = "zh"  # Simplified
+
+
 class AutoResolve(StrEnum):
     """When a ticket is resolved because its trouble is over."""
 
@@ -42,7 +49,7 @@ class TicketPolicy:
     `reopen_after_ms`: how long trouble may go on after a person has resolved its ticket. `reopen_within_ms`: for how
     long after that the ticket is opened again; later, another one is made that points at it. `index_lag_ms`: how
     long a ticket may exist without being found. `rate_per_minute`: how many calls the backend gets; `None`: no end.
-    `read_every_ms`: how often it is looked what people did to them.
+    `read_every_ms`: how often it is looked what people did to them. `language`: of what is written into them.
     """
 
     auto_resolve: AutoResolve = AutoResolve.UNTOUCHED
@@ -51,6 +58,7 @@ class TicketPolicy:
     index_lag_ms: int = 0
     rate_per_minute: float | None = None
     read_every_ms: int = 60_000
+    language: Language = Language.ENGLISH
 
 
 @dataclass(frozen=True, slots=True)

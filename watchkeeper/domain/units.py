@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isinf
 from typing import Final
 
 _MS_PER_UNIT: Final = {
@@ -62,6 +63,13 @@ def format_duration_ms(duration_ms: float) -> str:
 def format_elapsed_ms(elapsed_ms: float) -> str:
     """How long something took, for people: from one second on in whole seconds."""
     return format_duration_ms(elapsed_ms if abs(elapsed_ms) < 1000 else elapsed_ms // 1000 * 1000)
+
+
+def format_number(value: float) -> str:
+    """A number for people: `97.3`, `3221225472`, and `?` for what is none."""
+    if value != value:  # noqa: PLR0124
+        return "?"
+    return f"{value:.6g}" if abs(value) < 1_000_000 or isinf(value) else f"{value:.0f}"
 
 
 def parse_size_bytes(text: str) -> int:

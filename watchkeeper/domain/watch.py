@@ -4,43 +4,26 @@ This is the one way from a sample to a ticket command. It holds state but does n
 daemon, a rule test and a replay of history that feed it the same samples get the same incidents.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from watchkeeper.domain import alert as alerts
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
 from watchkeeper.domain.casebook import Casebook
 from watchkeeper.domain.clocks import Clock, Clocks, Kind
+from watchkeeper.domain.earlier import Earlier
 from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, ProbeGone, StatusChanged
 from watchkeeper.domain.incident import Incident
-from watchkeeper.domain.probe import Probe, Sample, Status
+from watchkeeper.domain.phrases import ENGLISH, Phrases
+from watchkeeper.domain.plan import Plan, reusing
+from watchkeeper.domain.probe import Sample, Status
 from watchkeeper.domain.rule import Rule, Scope
-from watchkeeper.domain.service import Service
-from watchkeeper.domain.subject import Binding, Subject
-from watchkeeper.domain.ticket import TicketPolicy, TicketSeen
-from watchkeeper.domain.units import format_duration_ms
+from watchkeeper.domain.subject import Binding, Subject, trail_of
+from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.window import EMPTY, Points, Window
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What shall be watched: the configuration as the domain sees it. Every probe's service is in `services`."""
-
-    services: Mapping[str, Service]
-    probes: Mapping[str, Probe]
-    rules: Mapping[str, Rule]
-    default_backend: str
-    policies: Mapping[str, TicketPolicy] = field(default_factory=dict)
-    """How the tickets of each backend are dealt with, by its name."""
-
-
-def reusing(plan: Plan, before: Plan) -> Plan:
-    """The plan, with the very probes of an earlier one where they are equal: a look tells that nothing changed."""
-    probes = {
-        probe_id: known if (known := before.probes.get(probe_id)) == probe else probe
-        for probe_id, probe in plan.probes.items()
-    }
-    return replace(plan, probes=probes)
+__all__ = ("Plan", "Watch", "reusing")
 
 
 class Watch:
@@ -50,6 +33,7 @@ class Watch:
         plan: what shall be watched.
         incidents: those open when watching ended last, with the alerts that were not inactive then.
         next_incident_id: the first number to give.
+        earlier_incidents: those that are over, by their key, see `EarlierIncidents`.
         has_history: whether somebody fills new windows from what is stored; see `awaits_history`.
     """
 
@@ -60,13 +44,14 @@ class Watch:
         open_alerts: Iterable[Alert] = (),
         open_incidents: Iterable[Incident] = (),
         next_incident_id: int = 1,
+        earlier_incidents: Mapping[str, Sequence[Earlier]] = MappingProxyType({}),
         has_history: bool = False,
     ) -> None:
         self.plan = plan
         self.subjects: dict[str, Subject] = {}
         self.unanswered_total = 0
         self._has_history = has_history
-        self._casebook = Casebook(open_incidents, next_incident_id)
+        self._casebook = Casebook(open_incidents, next_incident_id, plan, earlier_incidents)
         self._clocks = Clocks()
         self._remembered = {alert.ref: alert for alert in open_alerts}
 
@@ -80,6 +65,7 @@ class Watch:
         that are new, or say something else than before, are asked at once about what is known."""
         before, rules_before = self.subjects, self.plan.rules
         self.plan = plan
+        self._casebook.revise(plan)
         self.subjects = {}
         kept = self._remembered
         self._remembered = {}
@@ -115,10 +101,10 @@ class Watch:
         for alert in kept.values():
             if alert.state is not AlertState.INACTIVE:
                 after = alerts.clear(alert, now_ms)
-                reason = _why_ended(alert.ref, plan)
-                effects.append(AlertChanged(alert, after, reason))
-                if alert.state is AlertState.FIRING:
-                    effects += self._casebook.over(after, reason)
+                effects.append(AlertChanged(alert, after, _why_ended(alert.ref, plan, ENGLISH)))
+                if (incident := self._casebook.of(after)) is not None:
+                    words = self._casebook.words_for(incident)
+                    effects += self._casebook.over(after, _why_ended(alert.ref, plan, words))
         return effects
 
     def observe(self, sample: Sample) -> list[Effect]:
@@ -131,15 +117,16 @@ class Watch:
             return []
         effects = self.advance(sample.at_ms - 1)
         unheard_since = subject.unheard_since(sample.at_ms)
-        subject.sample = sample
-        if (before := subject.status) is not sample.status:
-            subject.status, subject.status_since_ms = sample.status, sample.at_ms
+        previous, subject.sample = subject.sample, sample
+        status = sample.status
+        if (before := subject.status) is not status:
+            subject.status, subject.status_since_ms = status, sample.at_ms
             service = subject.probe.service
-            effects.append(
-                StatusChanged(sample.probe_id, service, sample.status, sample.at_ms, sample.message, before)
-            )
+            effects.append(StatusChanged(sample.probe_id, service, status, sample.at_ms, sample.message, before))
         if subject.window is not EMPTY:
             subject.window.append(sample)
+        if status is not _UP or subject.trail:
+            subject.follow(previous, sample)
         scope = subject.scope(sample, sample.at_ms)
         for binding in subject.bindings:
             verdict = binding.judge(scope)
@@ -154,6 +141,8 @@ class Watch:
                 continue  # it is as wrong as it was
             if unheard_since is not None:
                 alert = binding.alert = alerts.stall(alert, unheard_since)
+            if verdict is _HOLDS and not subject.trail:
+                scope.trail = subject.trail = trail_of(previous, sample)
             effects += self._hear(binding, verdict, scope, sample.at_ms)
         return effects
 
@@ -189,14 +178,20 @@ class Watch:
         effects = self._casebook.ticket_seen(seen)
         for effect in effects:
             if isinstance(effect, IncidentChanged):
-                for due, key in self._casebook.abandoned(self.plan.policies, effect.incident.key):
+                for due, key in self._casebook.abandoned(effect.incident.key):
                     self._clocks.set(due, Kind.ABANDONED, (key,))
         return effects
 
     def reopening_refused(self, incident_id: int, why: str, now_ms: int) -> list[Effect]:
         """What follows when a backend does not open the ticket of an open incident again."""
-        found = [one for one in self.incidents.values() if one.id == incident_id]
-        return [effect for one in found for effect in self._succeed(one.key, why, now_ms)]
+        incident = next((one for one in self.incidents.values() if one.id == incident_id), None)
+        if incident is None:
+            return []
+        words = self._casebook.words_for(incident)
+        opening = words.not_reopened.format(ticket=incident.ticket_number or incident.number, detail=why)
+        effects = self._casebook.succeed(incident.key, opening, self._scope_of(incident, now_ms), now_ms)
+        self._set_escalations(incident.key)
+        return effects
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
@@ -211,6 +206,7 @@ class Watch:
         effects: list[Effect] = []
         alert = binding.alert
         binding.is_edited = binding.is_edited and verdict is _UNKNOWN
+        binding.is_held_anew = False
         for after in alerts.observe(alert, binding.rule.hold, verdict, at_ms):
             effects += self._move(alert, after, binding, scope, scope.sample.message, at_ms)
             alert = after
@@ -232,7 +228,7 @@ class Watch:
             return effects + (self._casebook.over(after, reason) if before.state is AlertState.FIRING else [])
         if before.state is AlertState.FIRING:
             return effects + self._casebook.stayed(before, after, reason, at_ms)
-        effects += self._casebook.fired(after, rule, scope, self.plan.default_backend)
+        effects += self._casebook.fired(after, rule, scope)
         if (key := self._casebook.key_of(after.ref)) is not None:
             self._set_escalations(key)
         return effects
@@ -260,32 +256,34 @@ class Watch:
         after = alerts.fall_silent(before, binding.heard_ms, due_ms)
         if after is before:
             return []
-        why = f": {binding.unanswered}" if binding.unanswered else ""
-        text = f"nothing has been known for {format_duration_ms(patience_ms)}{why}"
-        scope = subject.scope(Sample(subject.probe.id, due_ms, Status.UNKNOWN, message=text), due_ms)
-        return self._move(before, after, binding, scope, text, due_ms)
+        words = self.plan.words_of(binding.rule.incident.backend or self.plan.default_backend)
+        message = _silence(words, patience_ms, binding.unanswered)
+        scope = subject.scope(Sample(subject.probe.id, due_ms, Status.UNKNOWN, message=message), due_ms)
+        if subject.sample is not None and not scope.trail:
+            scope.trail = (subject.sample,)
+        return self._move(before, after, binding, scope, _silence(ENGLISH, patience_ms, binding.unanswered), due_ms)
 
     def _escalate(self, key: str, due_ms: int) -> list[Effect]:
         incident = self._casebook.open.get(key)
         rule = None if incident is None else self.plan.rules.get(incident.rule_id)
-        if incident is None or rule is None:
-            return []
-        service = self.plan.services.get(incident.service, Service(incident.service, incident.service))
-        return self._casebook.escalate(key, rule, service, due_ms)
+        return [] if rule is None else self._casebook.escalate(key, rule, due_ms)
 
     def _take_up_again(self, key: str, due_ms: int) -> list[Effect]:
         incident = self._casebook.open.get(key)
         if incident is None:
             return []
-        policy = self.plan.policies.get(incident.backend, TicketPolicy())
-        effects = self._casebook.take_up_again(key, policy, due_ms)
+        effects = self._casebook.take_up_again(key, self._scope_of(incident, due_ms), due_ms)
         self._set_escalations(key)
         return effects
 
-    def _succeed(self, key: str, why: str, now_ms: int) -> list[Effect]:
-        effects = self._casebook.succeed(key, why, now_ms)
-        self._set_escalations(key)
-        return effects
+    def _scope_of(self, incident: Incident, now_ms: int) -> Scope | None:
+        """What can be told of the trouble now: of the first of its probes of which anything is known."""
+        for ref in incident.affected:
+            subject = self.subjects.get(ref.probe_id)
+            is_its = ref.rule_id == incident.rule_id and ref in incident.firing
+            if is_its and subject is not None and subject.sample is not None:
+                return subject.scope(subject.sample, now_ms)
+        return None
 
     def _set_escalations(self, key: str) -> None:
         for due, _ in self._casebook.escalations(self.plan.rules, key):
@@ -294,16 +292,19 @@ class Watch:
     def _note_edits(
         self, subject: Subject, old: Subject, rules_before: Mapping[str, Rule], now_ms: int
     ) -> list[Effect]:
-        """Marks the rules that are to be asked anew. What another condition has gone through is forgotten."""
+        """Marks the rules that are to be asked anew. What another condition has gone through is forgotten, and so is
+        since when it has been over."""
         effects: list[Effect] = []
         known = {binding.rule.id for binding in old.bindings}
         for binding in subject.bindings:
             rule, alert = binding.rule, binding.alert
             rule_before = rules_before[rule.id] if rule.id in known else None
-            binding.is_edited = rule_before is None or not rule.alerts_like(rule_before)
             if rule_before is None or rule.asks_the_same_as(rule_before):
+                binding.is_edited = rule_before is None
+                binding.is_held_anew = rule_before is not None and not rule.alerts_like(rule_before)
                 continue
-            binding.alert = replace(alert, recent=0, is_flapping=False)
+            binding.is_edited = True
+            binding.alert = replace(alert, recent=0, is_flapping=False, clear_since_ms=None, paused_ms=0)
             if alert.state is AlertState.PENDING:
                 binding.alert = Alert(alert.ref, since_ms=now_ms)
                 effects.append(AlertChanged(alert, binding.alert, "the rule was changed"))
@@ -317,8 +318,14 @@ class Watch:
         effects: list[Effect] = []
         scope = subject.scope(sample, now_ms)
         for binding in subject.bindings:
-            if binding.is_edited and (verdict := binding.judge(scope)) is not _UNKNOWN:
+            if not (binding.is_edited or binding.is_held_anew) or (verdict := binding.judge(scope)) is _UNKNOWN:
+                continue
+            if binding.is_edited:
                 effects += self._hear(binding, verdict, scope, now_ms)
+            else:
+                after = alerts.hear_again(binding.alert, binding.rule.hold, verdict, now_ms)
+                effects += self._move(binding.alert, after, binding, scope, sample.message, now_ms)
+            binding.is_held_anew = False
         return effects
 
     def _set_clocks(self, before: Mapping[str, Subject], now_ms: int) -> None:
@@ -336,7 +343,7 @@ class Watch:
                     self._clocks.set(binding.heard_ms + hold.no_data_ms, Kind.SILENCE, ref)
         for due, key in self._casebook.escalations(self.plan.rules):
             self._clocks.set(max(due, now_ms), Kind.ESCALATION, (key,))
-        for due, key in self._casebook.abandoned(self.plan.policies):
+        for due, key in self._casebook.abandoned():
             self._clocks.set(max(due, now_ms), Kind.ABANDONED, (key,))
 
     def _is_stale(self, clock: Clock) -> bool:
@@ -359,6 +366,7 @@ class Watch:
 
 _INACTIVE = AlertState.INACTIVE
 _HOLDS, _OVER, _UNKNOWN = Verdict.HOLDS, Verdict.OVER, Verdict.UNKNOWN
+_UP = Status.UP
 
 
 def _moved(old: Subject, subject: Subject, now_ms: int) -> list[Effect]:
@@ -369,7 +377,12 @@ def _moved(old: Subject, subject: Subject, now_ms: int) -> list[Effect]:
     return [StatusChanged(subject.probe.id, subject.probe.service, subject.status, now_ms, text, subject.status)]
 
 
-def _why_ended(ref: AlertRef, plan: Plan) -> str:
+def _why_ended(ref: AlertRef, plan: Plan, words: Phrases) -> str:
     if ref.rule_id not in plan.rules:
-        return "rule removed"
-    return "probe removed" if ref.probe_id not in plan.probes else "the rule no longer looks at the probe"
+        return words.rule_removed
+    return words.probe_removed if ref.probe_id not in plan.probes else words.probe_left
+
+
+def _silence(words: Phrases, patience_ms: int, why: str) -> str:
+    elapsed = words.elapsed(patience_ms)
+    return words.silence_because.format(elapsed=elapsed, why=why) if why else words.silence.format(elapsed=elapsed)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.handling import coalesce, handle
+from watchkeeper.domain.phrases import phrases_in
 from watchkeeper.domain.ticket import CommandKind, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.itsm.base import Rejected, TicketBackend
 from watchkeeper.store.outbox import Claim
@@ -57,7 +58,7 @@ def attempt(desk: Desk, claim: Claim, now_ms: int) -> Done:
     """
     if isinstance(claim.command.payload, TicketDraft):
         return _create(desk, claim, claim.command.payload, now_ms)
-    return _change(desk, claim, coalesce(claim.commands))
+    return _change(desk, claim, coalesce(claim.commands, phrases_in(desk.policy.language)))
 
 
 def _create(desk: Desk, claim: Claim, draft: TicketDraft, now_ms: int) -> Done:
@@ -79,7 +80,7 @@ def _change(desk: Desk, claim: Claim, change: TicketChange) -> Done:
         return Done(None, f"{known.number} is gone", refused=claim.command.kind is CommandKind.REOPEN)
     # Some systems tell only who changed a ticket last, which watchkeeper's own changes cover up.
     ticket = replace(found[0], is_touched=found[0].is_touched or known.is_touched)
-    handling = handle(change, ticket, desk.policy.auto_resolve)
+    handling = handle(change, ticket, desk.policy.auto_resolve, phrases_in(desk.policy.language))
     if handling.change is None:
         return Done(ticket, handling.why_not, refused=handling.refused)
     return Done(desk.backend.update(ticket, handling.change), handling.why_not)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,6 +37,9 @@ class Asked:
             return self.condition(scope)
         except Unanswerable as reason:
             raise self._count(reason) from None
+
+    def explain(self, scope: Scope) -> Sequence[tuple[str, str]]:
+        return self.condition.explain(scope)
 
     def _count(self, reason: Unanswerable) -> Unanswerable:
         text = str(reason)

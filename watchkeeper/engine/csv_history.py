@@ -22,6 +22,7 @@ MOST_PROBLEMS: Final = 20
 TIMES: Final = "an ISO 8601 time such as 2026-11-24T12:00:00Z, or seconds or milliseconds since the epoch"
 STATUSES: Final = "up, down or unknown (1 and 0 are up and down)"
 _SAMPLES_AT_ONCE: Final = 20_000
+_LONGEST_LINE: Final = 1 << 20  # characters; what is longer is no line of CSV, and may have no end
 _MILLISECONDS: Final = 100_000_000_000  # as seconds, this is the year 5138
 _LATEST_MS: Final = 253_402_300_800_000  # the year 10000
 _WORDS: Final = {
@@ -129,7 +130,8 @@ class _File:
             with self._file.path.open("rb") as file:
                 self.size = os.fstat(file.fileno()).st_size if file.seekable() else 0
                 text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-                for count, sample in enumerate(self._read(text)):
+                lines = iter(lambda: text.readline(_LONGEST_LINE), "")
+                for count, sample in enumerate(self._read(lines)):
                     if self.size and count % 1000 == 0:
                         self.done = file.tell()
                     yield sample

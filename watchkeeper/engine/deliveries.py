@@ -36,6 +36,12 @@ class Deliveries:
         """What came of the last command at each backend; empty before the first."""
         return {name: delivery.last_outcome for name, delivery in self._deliveries.items()}
 
+    @property
+    def refusing(self) -> Mapping[str, str]:
+        """Why those backends are not asked now that did not answer as they should."""
+        circuits = {name: delivery.circuit for name, delivery in self._deliveries.items()}
+        return {name: circuit.reason for name, circuit in circuits.items() if circuit.is_open}
+
     def wake(self, backends: set[str]) -> None:
         """There may be something to do at these."""
         for name in backends:

@@ -117,11 +117,13 @@ class Delivery:
         if self.wait_s() > 0:
             return False
         self._lost_claim = True
-        claim = outbox.claim(self._database, self.name, self._clock())
+        now = self._clock()
+        certain_after_ms = self._desk.certain_after_ms + self._desk.policy.index_lag_ms
+        claim = outbox.claim(self._database, self.name, now, certain_after_ms)
         self._lost_claim = False
         if claim is None:
             return False
-        self._settlement = self._attempt(claim)
+        self._settlement = self._attempt(claim, now)
         self._write_down()
         return True
 
@@ -174,9 +176,9 @@ class Delivery:
         """For how long the backend is not to be asked: it has failed, or has been asked often enough."""
         return max(self.circuit.wait_ms(self._clock()) / 1000, self._desk.budget.wait_s())
 
-    def _attempt(self, claim: Claim) -> _Settlement:
+    def _attempt(self, claim: Claim, now_ms: int) -> _Settlement:
         try:
-            done = attempt(self._desk, claim, self._clock())
+            done = attempt(self._desk, claim, now_ms)
         except TooEarly as early:
             return self._later(claim, early)
         except Outcome as outcome:

@@ -1,7 +1,7 @@
 """The pulse: every few seconds the store hears that the daemon lives, and tells how deep the outbox is."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Final
 
@@ -11,7 +11,7 @@ from watchkeeper.domain.rule import Clock
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.lock import DaemonLock, LockLost
-from watchkeeper.store.outbox import OutboxDepth
+from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.store.record import note_alive
 
 EVERY_S: Final = 5.0
@@ -24,9 +24,20 @@ class Pulse:
     """Beats in a thread of its own, so that a database that hangs hangs nothing else.
 
     The thread ends with LockLost when another daemon has the database: two must not decide.
+
+    Args:
+        wake: hears at which backends something waits: people have rejected commands wait again, from elsewhere.
     """
 
-    def __init__(self, database: Database, held: DaemonLock, run_id: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        held: DaemonLock,
+        run_id: int,
+        clock: Clock,
+        wake: Callable[[set[str]], None] = lambda _backends: None,
+    ) -> None:
+        self._wake = wake
         self._database = database
         self._held = held
         self._run_id = run_id
@@ -71,6 +82,7 @@ class Pulse:
             return
         self._failing = False
         self._answered = monotonic()
+        self._wake({depth.backend for depth in self.depths if depth.state is OutboxState.WAITING})
 
     def _work(self) -> None:
         while not self._ending.is_set():

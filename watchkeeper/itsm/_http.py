@@ -43,6 +43,7 @@ _READS: Final = ("GET", "HEAD")
 _UNFINISHED: Final = (408, 499)  # the call was cancelled, and it is not said when
 _NO_HEADER: Final = "who asks can not be said in a header: a secret holds a line's end or other strange characters"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_TAGS: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _UNKNOWN_CA: Final = re.compile("self-signed|unable to get")
 _HANDSHAKE: Final = re.compile(
     "CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL"
@@ -71,8 +72,11 @@ class Answer:
 
     @property
     def shown(self) -> str:
-        """The answer as it can be told: its beginning, in one line."""
-        return _CONTROL.sub(" ", self.text[:_SHOWN]).strip()
+        """The answer as it can be told: its beginning, in one line; of a page what a person would read."""
+        text = self.text
+        if text.lstrip()[:1] == "<":
+            text = " ".join(_TAGS.sub(" ", text[: 10 * _SHOWN]).split())
+        return _CONTROL.sub(" ", text[:_SHOWN]).strip()
 
     def json(self) -> Any:
         """What the body says.
@@ -94,6 +98,9 @@ class Answer:
         return Unavailable(message) if self.reads else Ambiguous(message)
 
 
+Judge = Callable[[Answer], None]
+
+
 class Http:
     """Calls to one ticket system. Each thread has a session, and so cookies, of its own.
 
@@ -102,6 +109,8 @@ class Http:
         verify: as in `fields.Verify`.
         timeout_s: of a whole call, and of connecting.
         authenticate: the headers that say who asks, anew for each call.
+        judge: looks at each answer first, whatever its status, and may raise an Outcome of the system's own.
+        accepted_is_done: whether a 202 will do.
         headers: what else is sent with each call.
     """
 
@@ -114,12 +123,16 @@ class Http:
         authenticate: Authenticate,
         clock: Clock,
         budget: Budget,
+        judge: Judge = lambda _answer: None,
+        accepted_is_done: bool = False,
         headers: Mapping[str, str] = {},  # never changed
     ) -> None:
         self.url = url.rstrip("/")
         self._verify = verify
         self._timeout_s = timeout_s
         self._authenticate = authenticate
+        self._judge = judge
+        self._accepted_is_done = accepted_is_done
         self._clock = clock
         self._budget = budget
         self._headers = {"User-Agent": f"watchkeeper/{__version__}", "Accept": "application/json", **headers}
@@ -149,7 +162,7 @@ class Http:
         """
         reads = method in _READS if reads is None else reads
         sent = {**self._headers, **self._authenticate(), **headers}
-        self._budget.spend()
+        self._budget.spend(reads=reads)
         url = path if path.startswith(("http://", "https://")) else f"{self.url}{path}"
         deadline = monotonic() + self._timeout_s
         try:
@@ -185,6 +198,7 @@ class Http:
             del self._of_thread.session
 
     def _judged(self, answer: Answer) -> Answer:
+        self._judge(answer)
         status = answer.status
         if status == 401:
             raise Denied(f"does not know who asks (401): {answer.shown}")
@@ -193,7 +207,7 @@ class Http:
         if status == 429:
             wanted = retry_after_s(answer.headers, self._clock())
             raise Throttled(f"asks for fewer calls (429): {answer.shown}", wanted)
-        if status == 202 and not answer.reads:
+        if status == 202 and not answer.reads and not self._accepted_is_done:
             raise Ambiguous("has put the call aside (202), and may carry it out or not")
         if status >= 500 and answer.reads and (wanted := _patience_s(answer.headers, self._clock())):
             raise Throttled(f"failed ({status}) and asks for patience", wanted)

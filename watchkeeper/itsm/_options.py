@@ -17,10 +17,20 @@ from watchkeeper.schema.fields import HttpUrl, PositiveDurationMs, Secret, Secre
 _MAX_TIMEOUT_MS: Final = 600_000
 
 
-def _system_url(url: str) -> str:
+def confidential(url: str) -> str:
+    """The URL, if what is said there is nobody else's business: without TLS only on this machine.
+
+    Raises:
+        ValueError: somebody could listen.
+    """
     parts = urlsplit(url)
     if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
         raise ValueError("must begin with https://: http:// is accepted for this machine only (127.0.0.1, localhost)")
+    return url
+
+
+def _system_url(url: str) -> str:
+    parts = urlsplit(confidential(url))
     if parts.query or parts.fragment:
         raise ValueError("ends where a ? or a # would begin")
     return url.rstrip("/")
@@ -40,7 +50,7 @@ def _timeout(value: int) -> int:
 
 
 SystemUrl = Annotated[HttpUrl, AfterValidator(_system_url)]
-"""Where a ticket system is. What is said to it is nobody else's business: without TLS only on this machine."""
+"""Where a ticket system is."""
 
 TimeoutMs = Annotated[PositiveDurationMs, AfterValidator(_timeout)]
 

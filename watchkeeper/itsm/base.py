@@ -11,10 +11,9 @@ from typing import Any, Final, Protocol
 
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import AutoResolve, Ticket, TicketChange, TicketDraft, TicketPolicy
+from watchkeeper.domain.ticket import AutoResolve, Language, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import DurationMs, PositiveDurationMs, Rate
-
 
 _NEVER_MS: Final = 100 * 365 * 86_400_000
 
@@ -123,12 +122,19 @@ class BackendOptions(Model):
     reopen_within: DurationMs = 86_400_000
     """For how long such a ticket is opened again. Later, or where the backend does not open tickets again, there will
     be a new one that points at it."""
+    language: Language | None = None
+    """What its tickets are written in: `en` or `zh`. That of `itsm.language` if this is not set."""
+    description: str | None = None
+    """The text of its new tickets, a Jinja2 template. That of `itsm.description` if this is not set."""
     rate: Rate | None = None
     """How many calls the backend gets at most, such as `60/m` or `2000/h`. No end if this is not set."""
     sync: PositiveDurationMs = 60_000
     """How often tickets are read back, to see what people did to them."""
     index_lag: DurationMs | None = None
     """How long a new ticket may stay invisible to the backend's own search. Each type has its own time otherwise."""
+    certain_after: DurationMs | None = None
+    """How long after its beginning a call that had no answer may still be carried out: longer where a proxy, or the
+    system itself, holds calls back for long. Each type has its own time otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +151,8 @@ class BackendKind:
     """Of its options: how long after the beginning of a call that had no answer it is certain whether it was carried
     out. Where the system keeps keys apart by itself it does not matter."""
     reads_back: Callable[[Any], bool] = lambda _options: True
-    """Of its options: whether it can tell what became of its tickets. If not, `fetch` is not to be called: a ticket is
-    what was last made of it."""
+    """Of its options: whether it can tell what became of its tickets. If not, `fetch` is not to be called: a ticket
+    is what was last made of it."""
 
     def policy(self, options: BackendOptions) -> TicketPolicy:
         """How its tickets are dealt with."""
@@ -157,4 +163,5 @@ class BackendKind:
             index_lag_ms=self.index_lag_ms if options.index_lag is None else options.index_lag,
             rate_per_minute=options.rate,
             read_every_ms=options.sync if self.reads_back(options) else _NEVER_MS,
+            language=options.language or Language.ENGLISH,
         )

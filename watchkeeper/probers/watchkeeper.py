@@ -174,7 +174,7 @@ KIND = ProberKind(
     values={
         **{name: field.description or "" for name, field in _Numbers.model_fields.items()},
         "config_reload_failed": "1 when the configuration was not accepted when it was read last, else 0",
-        "backends_refusing": "ticket backends whose last command did not get through",
+        "backends_refusing": "ticket backends that did not answer as they should when they were asked last",
     },
     facts={
         **failure_fact(

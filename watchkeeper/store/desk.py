@@ -1,16 +1,19 @@
 """The local desk's tickets: watchkeeper's own ticket system, in its own database."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from watchkeeper.domain.desk import Act, act_on
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 
 _AT_ONCE: Final = 1000
+_NUMBER: Final = re.compile(r"DESK-(\d{1,18})", re.ASCII | re.IGNORECASE)
 _rows, _notes = tables.desk_tickets, tables.desk_notes
 
 
@@ -82,6 +85,35 @@ class StoredDesk:
             values |= {name: new.value for name, new in changed.items() if new is not None}
             return _ticket(connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one())
 
+    def act(self, number: str, act: Act, now_ms: int) -> tuple[str, Ticket] | None:
+        """What a person does to a ticket, of whatever desk. Also written down as if it had been read back already.
+
+        Returns the desk, and the ticket after it; `None` when there is no such ticket.
+
+        Raises:
+            WrongMove: it can not be done to the ticket as it is. Nothing was changed.
+        """
+        found = _NUMBER.fullmatch(number)
+        mine = _rows.c.id == (int(found[1]) if found else None)
+        with self.database.write() as connection:
+            row = connection.execute(select(_rows).where(mine).with_for_update()).first()
+            if row is None:
+                return None
+            outcome = act_on(_ticket(row), act)
+            connection.execute(insert(_notes).values(ticket_id=row.id, at_ms=now_ms, text=outcome.note))
+            values = {
+                "state": outcome.state.value,
+                "assignee": outcome.assignee,
+                "touched": True,
+                "updated_ms": now_ms,
+            }
+            told = tables.tickets
+            same = (told.c.backend == row.desk) & (told.c.ref == str(row.id))
+            connection.execute(update(told).where(same).values(**values))
+            return row.desk, _ticket(
+                connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one()
+            )
+
 
 def _id(ref: str) -> int | None:
     """The row of a ref; `None` when it can not be one of ours."""
@@ -94,4 +126,12 @@ def _of_key(connection: Connection, desk: str, key: str) -> Ticket | None:
 
 
 def _ticket(row: Any) -> Ticket:
-    return Ticket(str(row.id), f"DESK-{row.id}", row.key, TicketState(row.state), row.title)
+    return Ticket(
+        ref=str(row.id),
+        number=f"DESK-{row.id}",
+        key=row.key,
+        state=TicketState(row.state),
+        title=row.title,
+        assignee=row.assignee,
+        is_touched=row.touched,
+    )

@@ -104,6 +104,7 @@ class TicketRow:
     state: TicketState
     title: str
     url: str
+    assignee: str
     updated_ms: int
 
 
@@ -302,5 +303,6 @@ def _command(row: Any) -> CommandRow:
 
 
 def _ticket(row: Any) -> TicketRow:
-    fields = ("incident_id", "service", "opened_ms", "backend", "ref", "number", "key", "title", "url", "updated_ms")
-    return TicketRow(**{name: getattr(row, name) for name in fields}, state=TicketState(row.state))
+    same = ("incident_id", "service", "opened_ms", "backend", "ref", "number", "key", "title", "url", "assignee")
+    fields = {name: getattr(row, name) for name in (*same, "updated_ms")}
+    return TicketRow(**fields, state=TicketState(row.state))

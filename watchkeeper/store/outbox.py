@@ -115,8 +115,12 @@ def _claimable(backend: str) -> ColumnElement[bool]:
     return and_(_rows.c.state == OutboxState.WAITING.value, _rows.c.backend == backend, ~_blocked)
 
 
-def claim(database: Database, backend: str, now_ms: int) -> Claim | None:
+def claim(database: Database, backend: str, now_ms: int, certain_after_ms: int | None = None) -> Claim | None:
     """The next command that is due at a backend, marked as in flight; `None` when there is none.
+
+    Args:
+        certain_after_ms: how long after an attempt began it is certain what came of it. One that begins later may do
+            it anew, and counts from now on.
 
     Raises:
         StoreError: the database does not answer. The command may be in flight now: see `recover`.
@@ -130,12 +134,13 @@ def claim(database: Database, backend: str, now_ms: int) -> Claim | None:
         if row is None:
             return None
         taken = [row, *connection.execute(_belonging(row)).all()]
+        goes_on = row.uncertain and (certain_after_ms is None or now_ms < (row.claimed_ms or 0) + certain_after_ms)
         in_flight = {
             "state": OutboxState.IN_FLIGHT.value,
             "attempts": row.attempts + 1,
             "batch": row.id,
             # Of an attempt that may have done it, when it began must not be forgotten by trying again.
-            "claimed_ms": row.claimed_ms if row.uncertain else now_ms,
+            "claimed_ms": row.claimed_ms if goes_on else now_ms,
         }
         connection.execute(update(_rows).where(_rows.c.id.in_([one.id for one in taken])).values(**in_flight))
         ticket = connection.execute(

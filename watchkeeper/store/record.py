@@ -1,19 +1,21 @@
 """Writing down what follows from decisions, and remembering it after a restart."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, stall
+from watchkeeper.domain.earlier import Earlier
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged
 from watchkeeper.domain.incident import Incident, IncidentState
 from watchkeeper.domain.rule import Level, Named, Severity
 from watchkeeper.domain.ticket import Command, TicketState
 from watchkeeper.store import intervals, outbox, tables
 from watchkeeper.store.database import Database, upsert
+from watchkeeper.store.earlier import earlier_incidents
 from watchkeeper.store.lock import LockLost
 
 
@@ -24,6 +26,7 @@ class Memory:
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
     next_incident_id: int
+    earlier_incidents: Mapping[str, Sequence[Earlier]]
 
 
 class Decision(NamedTuple):
@@ -214,7 +217,8 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
 
 
 def remember(database: Database) -> Memory:
-    """The alerts that were not inactive and the incidents that were open when the last watch ended.
+    """The alerts that were not inactive and the incidents that were open when the last watch ended, and what was
+    before these.
 
     What the conditions did since the last sign of life nobody knows: from then on the alerts' clocks stand, until
     they are heard of again.
@@ -237,7 +241,8 @@ def remember(database: Database) -> Memory:
         found = connection.execute(select(incident).where(is_open).order_by(incident.c.id))
         incidents = tuple(_incident(row, members.get(row.id, [])) for row in found)
         last = connection.execute(select(func.max(incident.c.id))).scalar()
-    return Memory(alerts, incidents, (last or 0) + 1)
+        earlier = {} if alive_ms is None else earlier_incidents(connection, alive_ms)
+    return Memory(alerts, incidents, (last or 0) + 1, earlier)
 
 
 def _alert(row: Any) -> Alert:

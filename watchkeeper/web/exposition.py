@@ -7,7 +7,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -22,7 +22,8 @@ CHUNK: Final = 500  # probes whose lines are written in one go
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the engine knows at the time of a scrape, beside the watch itself."""
+    """What the engine knows at the time of a scrape, beside the watch itself. `refusing`: the backends that are not
+    asked now since they did not answer as they should, and why."""
 
     now_ms: int
     samples: Mapping[tuple[str, Status], int]
@@ -35,6 +36,7 @@ class Reading:
     rollup_samples_dropped: int
     outbox: Sequence[OutboxDepth]
     backends: Iterable[str]
+    refusing: Mapping[str, str] = field(default_factory=dict)
 
 
 _Measure = Callable[[Subject], float | None]
@@ -233,6 +235,15 @@ def _outbox(reading: Reading) -> Iterator[str]:
     oldest: dict[str, int] = {}
     for found in reading.outbox:
         oldest[found.backend] = min(found.oldest_ms, oldest.get(found.backend, found.oldest_ms))
+    yield _family(
+        "watchkeeper_backend_up",
+        "gauge",
+        "1 while the ticket backend answers as it should, 0 when it did not the last time that it was asked",
+        (
+            (labels_text(backend=backend), int(backend not in reading.refusing))
+            for backend in sorted(reading.backends)
+        ),
+    )
     yield _family(
         "watchkeeper_outbox_depth",
         "gauge",

@@ -9,7 +9,6 @@ from watchkeeper.domain.watch import Watch
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
 from watchkeeper.web.exposition import Reading
 
-_ANSWERED = frozenset(("delivered", "rejected"))
 _TO_BE_DONE = frozenset((OutboxState.WAITING, OutboxState.IN_FLIGHT))
 
 
@@ -36,12 +35,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class BackendStatus:
-    """`refusing`: the last command that was tried did not get through; it was not even rejected."""
+    """`refusing`: it did not answer as it should when it was asked last, and `reason` says why. A command that it
+    rejects for what it says is an answer."""
 
     name: str
     waiting: int
     rejected: int
     refusing: bool
+    reason: str | None
     last_outcome: str | None
 
 
@@ -80,16 +81,17 @@ def status(reading: Reading, condition: Condition, watch: Watch) -> dict[str, An
 def _backends(reading: Reading, last_outcomes: Mapping[str, str]) -> Sequence[BackendStatus]:
     """Those of the configuration, and those that are in it no more, but something waits for."""
     names = sorted({*reading.backends, *(found.backend for found in reading.outbox)})
-    return [_backend(name, reading.outbox, last_outcomes.get(name, "")) for name in names]
+    return [_backend(name, reading, last_outcomes.get(name)) for name in names]
 
 
-def _backend(name: str, outbox: Sequence[OutboxDepth], last_outcome: str) -> BackendStatus:
-    its = [found for found in outbox if found.backend == name]
+def _backend(name: str, reading: Reading, last_outcome: str | None) -> BackendStatus:
+    its = [found for found in reading.outbox if found.backend == name]
     return BackendStatus(
         name,
         waiting=sum(found.count for found in its if found.state in _TO_BE_DONE),
         rejected=_rejected(its),
-        refusing=bool(last_outcome) and last_outcome not in _ANSWERED,
+        refusing=name in reading.refusing,
+        reason=reading.refusing.get(name),
         last_outcome=last_outcome or None,
     )
 

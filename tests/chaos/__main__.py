@@ -1,0 +1,73 @@
+"""Kills the daemon in the middle of its work, again and again, and judges the tickets that there are in the end.
+
+    python -m tests.chaos [--backend NAME …] [--kills 200] [--seed 1] [--people] [--json]
+
+The exit status is 1 when anything is wrong; then it says what, where to look, and how to do the same again. Times are
+real, so the same seed gives the same script, and nearly the same run.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import Final
+
+from tests.chaos import adapters
+from tests.chaos.run import Result, run
+
+COLUMNS: Final = (
+    "backend",
+    "people",
+    "seed",
+    "kills",
+    "faults",
+    "incidents",
+    "tickets",
+    "deeds",
+    "duplicates",
+    "lost",
+    "requests/ticket",
+    "seconds",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
+    parser.add_argument("--backend", nargs="+", choices=adapters.names(), default=adapters.names())
+    parser.add_argument("--kills", type=int, default=200, help="of each backend and mode")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--people", action="store_true", help="only with people who act meanwhile")
+    parser.add_argument("--quiet", action="store_true", help="only without them")
+    parser.add_argument("--json", action="store_true", help="a line for each run, instead of a table")
+    options = parser.parse_args()
+    modes = [True] if options.people else [False] if options.quiet else [False, True]
+    results = []
+    if not options.json:
+        print("  ".join(COLUMNS), flush=True)
+    for backend in options.backend:
+        for people in modes:
+            result = run(backend, options.seed, options.kills, people=people)
+            results.append(result)
+            print(json.dumps(asdict(result)) if options.json else _row(result), flush=True)
+            for what in result.wrong[:20]:
+                print(f"  WRONG: {what}", file=sys.stderr)
+            if result.wrong:
+                mode = "--people" if people else "--quiet"
+                print(
+                    f"  {len(result.wrong)} things are wrong; database and log are in {result.folder}\n  again: "
+                    f"python -m tests.chaos --backend {backend} --kills {options.kills} --seed {options.seed} {mode}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    return int(any(result.wrong for result in results))
+
+
+def _row(result: Result) -> str:
+    per_ticket = f"{result.requests / result.tickets:.1f}" if result.requests and result.tickets else "-"
+    cells = {**asdict(result), "people": "yes" if result.people else "no", "requests/ticket": per_ticket}
+    cells["seconds"] = f"{result.seconds:.0f}"
+    return "  ".join(f"{cells[name]!s:>{len(name)}}" for name in COLUMNS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

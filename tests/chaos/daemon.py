@@ -1,0 +1,138 @@
+"""The real daemon as a child process that is killed, with a configuration of many small troubles."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from tests.chaos.site import Site
+from tests.e2e.daemon import ROOT
+
+TARGETS: Final = 20
+SERVICES: Final = 4
+
+RULES: Final = """
+groups:
+  - name: chaos
+    rules:
+      - id: down
+        when: status == 'down'
+        flapping: off
+      - id: down-for-some-time
+        match: {labels: {sort: odd}}
+        when: status == 'down'
+        for: 300ms
+        keep_firing_for: 600ms
+        severity: minor
+        escalate: [{after: 1s, severity: major}, {after: 2s, severity: critical}]
+      - id: service-down
+        when: status == 'down'
+        for: {failures: 2}
+        keep_firing_for: 300ms
+        incident: {group_by: [service]}
+"""
+
+
+def write_configuration(folder: Path, site: Site, backend: str) -> Path:
+    """The configuration's file. `backend`: the settings of the one backend."""
+    lines = [
+        f"  - {{id: {probe_id(n)}, prober: tcp, service: {service(n)}, address: '{site.address(n)}', "
+        f"labels: {{sort: {'odd' if n % 2 else 'even'}}}}}"
+        for n in range(TARGETS)
+    ]
+    (folder / "probes.yaml").write_text(
+        "\n".join(["defaults: {every: 250ms, timeout: 250ms}", "probes:", *lines]) + "\n"
+    )
+    (folder / "rules.yaml").write_text(RULES)
+    services = ", ".join(f"{service(n)}: {{}}" for n in range(SERVICES))
+    config = folder / "config.yaml"
+    config.write_text(
+        f"probe_files: [probes.yaml]\nrule_files: [rules.yaml]\nservices: {{{services}}}\n"
+        # An address of its own, whose port no connection of this machine takes while the daemon is dead.
+        f"web: {{listen: '127.88.255.1:{site.address(0).rpartition(':')[2]}'}}\n"
+        f"itsm: {{backends: {{desk: {backend}}}}}\n"
+    )
+    return config
+
+
+def probe_id(target: int) -> str:
+    return f"target-{target}"
+
+
+def service(target: int) -> str:
+    return f"service-{target % SERVICES}"
+
+
+def incident_keys(down: frozenset[int]) -> frozenset[str]:
+    """The keys of the incidents that are open when these targets have been down for a while."""
+    return frozenset(
+        key
+        for n in down
+        for key in (
+            f"down/probe={probe_id(n)}",
+            f"service-down/service={service(n)}",
+            *([f"down-for-some-time/probe={probe_id(n)}"] if n % 2 else []),
+        )
+    )
+
+
+class Daemon:
+    """A running `watchkeeper run`. What it logs is added to `daemon.log` in its folder."""
+
+    def __init__(self, config: Path) -> None:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("WATCHKEEPER_", "NOTIFY_"))}
+        self._log = config.parent / "daemon.log"
+        self._began, self._started = monotonic(), 0.0
+        with self._log.open("ab") as log:
+            self._read_to = log.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "watchkeeper", "run", "-c", str(config)],
+                cwd=config.parent,
+                env={**kept, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._killed = threading.Event()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was begun."""
+        return monotonic() - self._began
+
+    @property
+    def worked_s(self) -> float:
+        """For how long it has done its work, as far as its log tells; 0 while it starts."""
+        if not self._started and b'"event": "started"' in self._told():
+            self._started = monotonic()
+        return monotonic() - self._started if self._started else 0.0
+
+    @property
+    def was_killed(self) -> bool:
+        return self._killed.is_set()
+
+    def _told(self) -> bytes:
+        with self._log.open("rb") as log:
+            log.seek(self._read_to)
+            return log.read()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would. It is dead when this returns, and may be called by any thread."""
+        if self._process.returncode is None:
+            self._killed.set()
+            os.kill(self._process.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+
+    def ended(self, within_s: float) -> int | None:
+        """Its exit status; `None` when it still runs after this time."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)

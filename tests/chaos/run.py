@@ -1,0 +1,245 @@
+"""One run of the chaos test: lives and deaths of a daemon, a time to settle, and what is found then."""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from time import monotonic, sleep
+from typing import Final
+
+from sqlalchemy import select
+
+from tests.chaos import adapters, script
+from tests.chaos.adapters import Desk
+from tests.chaos.daemon import TARGETS, Daemon, incident_keys, probe_id, write_configuration
+from tests.chaos.judge import Case, Decided, Ordered, judge
+from tests.chaos.mischief import Mischief
+from tests.chaos.people import People
+from tests.chaos.script import LONGEST_S, Death, Life, Script
+from tests.chaos.site import Site, open_site
+from watchkeeper.domain.correlation import ticket_key
+from watchkeeper.store import outbox, tables
+from watchkeeper.store.database import Database, StoreError
+
+SETTLED_S: Final = 240.0  # how long the backlog may take at most when all is well again: pauses have grown long
+QUIET_S: Final = 3.0  # for so long nothing happens any more when it is settled
+_STARTED_S: Final = 20.0  # how long a life may last however slow the machine is
+_LOOK_S: Final = 0.03
+_MEMORY: Final = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run."""
+
+    backend: str
+    people: bool
+    seed: int
+    kills: int
+    faults: int
+    incidents: int
+    tickets: int
+    deeds: int
+    duplicates: int
+    lost: int
+    requests: int
+    seconds: float
+    settled_s: float
+    wrong: Sequence[str]
+    met: dict[str, int]
+    folder: str
+    """Where the database and the log are kept, if something is wrong."""
+
+
+def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
+    """Runs the script of a seed against a backend, and judges what there is in the end."""
+    adapter = adapters.find(backend)
+    folder = Path(tempfile.mkdtemp(prefix=f"wk-chaos-{backend}-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    chance = Random(seed)
+    began = monotonic()
+    mischief = Mischief(chance, adapter.FAULTS)
+    with open_site(TARGETS) as site, adapter.open_desk(folder, mischief) as desk:
+        written = script.write(seed, kills, TARGETS, has_wire=desk.has_wire)
+        mischief.rage(written.rate)
+        crowd = People(desk, chance)
+        if people:
+            mischief.visit = crowd.visit
+        world = World(folder, site, desk, mischief, written)
+        world.live()
+        crowd.go_home()
+        settled_s = world.settle()
+        case = world.case(crowd)
+        verdict = judge(case)
+        wrong = (*world.surprises, *verdict.wrong)
+        result = Result(
+            backend=backend,
+            people=people,
+            seed=seed,
+            kills=world.kills,
+            faults=mischief.met.total(),
+            incidents=len(case.incidents),
+            tickets=len(case.tickets),
+            deeds=len(crowd.deeds),
+            duplicates=verdict.duplicates,
+            lost=verdict.lost,
+            requests=mischief.requests,
+            seconds=monotonic() - began,
+            settled_s=settled_s,
+            wrong=wrong,
+            met=dict(mischief.met),
+            folder=str(folder) if wrong else "",
+        )
+    if not wrong:
+        shutil.rmtree(folder)
+    return result
+
+
+class World:
+    """A daemon, what it probes, and where its tickets go."""
+
+    def __init__(self, folder: Path, site: Site, desk: Desk, mischief: Mischief, written: Script) -> None:
+        self.kills = 0
+        self.surprises: list[str] = []
+        self._site, self._desk, self._mischief, self._script = site, desk, mischief, written
+        self._config = write_configuration(folder, site, desk.settings())
+        self._url = f"sqlite:///{folder / 'watchkeeper.db'}"
+        self._chance = Random(written.seed + 1)
+
+    def live(self) -> None:
+        """Every life of the script, each to its death."""
+        for number, life in enumerate(self._script.lives, 1):
+            daemon = Daemon(self._config)
+            self._mischief.arm(life, daemon.kill)
+            try:
+                self._spend(daemon, life)
+            finally:
+                self._mischief.disarm()
+                daemon.kill()
+            status = daemon.ended(10)
+            if daemon.was_killed and status == -9:
+                self.kills += 1
+            else:
+                self.surprises.append(f"in life {number} the daemon ended by itself, with status {status}")
+
+    def settle(self) -> float:
+        """All goes well from now on, and a last daemon makes good what there is to. How many seconds that took."""
+        self._mischief.calm_down()
+        for target in self._site.down ^ self._script.down:
+            self._site.flip(target)
+        daemon = Daemon(self._config)
+        try:
+            began = monotonic()
+            open_ = self._wait_until_quiet(daemon, began + SETTLED_S)
+            settled_s = monotonic() - began - QUIET_S
+            if open_:
+                self.surprises.append(f"it did not settle in {SETTLED_S:g} s: {open_}")
+            daemon.stop()
+            status = daemon.ended(15)
+            if status != 0:
+                self.surprises.append(f"the last daemon ended with status {status}")
+        finally:
+            daemon.kill()
+            daemon.ended(10)
+        return settled_s
+
+    def case(self, crowd: People) -> Case:
+        """What there is in the end."""
+        with _opened(self._url) as database, database.read() as connection:
+            incidents = [
+                Decided(row.id, row.key, ticket_key(row.key, row.opened_ms), row.state == "open")
+                for row in connection.execute(select(tables.incidents).order_by(tables.incidents.c.id))
+            ]
+            commands = [
+                Ordered(
+                    id=row.id,
+                    incident_id=row.incident_id,
+                    kind=row.kind,
+                    note=json.loads(row.payload).get("note", ""),
+                    state=row.state,
+                    batch=row.batch or 0,
+                    remark=row.last_error,
+                    done_ms=row.done_ms or 0,
+                )
+                for row in connection.execute(select(tables.outbox).order_by(tables.outbox.c.id))
+            ]
+        in_trouble = incident_keys(self._script.down)
+        return Case(incidents, commands, self._desk.tickets(), in_trouble, crowd.by_key())
+
+    def _spend(self, daemon: Daemon, life: Life) -> None:
+        flips = list(life.flips)
+        disturbs_s = self._chance.uniform(0.0, LONGEST_S)
+        while not _is_spent(daemon, life) and daemon.ended(_LOOK_S) is None:
+            while flips and flips[0].at_s <= daemon.worked_s:
+                self._site.flip(flips.pop(0).target)
+            if daemon.worked_s > disturbs_s:
+                self._desk.disturb(self._chance.uniform(0.05, 1.0))
+                disturbs_s = LONGEST_S
+        for flip in flips:  # while nobody looks
+            self._site.flip(flip.target)
+
+    def _wait_until_quiet(self, daemon: Daemon, give_up: float) -> str:
+        """Empty when nothing is left to do; what is, after this time."""
+        last, since = "", monotonic()
+        with _opened(self._url) as database:
+            while monotonic() < give_up:
+                status = daemon.ended(_LOOK_S)
+                if status is not None:
+                    return f"the daemon ended by itself, with status {status}"
+                left, seen = self._left(database)
+                if left or seen != last:
+                    last, since = seen, monotonic()
+                elif monotonic() - since > QUIET_S:
+                    return ""
+        return left
+
+    def _left(self, database: Database) -> tuple[str, str]:
+        """What is left to do, and what would differ if something happened."""
+        rows = tables.outbox
+        try:
+            with database.read() as connection:
+                open_ = {
+                    row.key
+                    for row in connection.execute(select(tables.incidents).where(tables.incidents.c.state == "open"))
+                }
+                intervals = tables.probe_intervals
+                down = {
+                    row.probe_id
+                    for row in connection.execute(select(intervals).where(intervals.c.to_ms.is_(None)))
+                    if row.status == "down"
+                }
+                states = Counter(row.state for row in connection.execute(select(rows.c.state)))
+                told = [tuple(row) for row in connection.execute(select(tables.tickets))]
+            waiting = outbox.depths(database)
+        except StoreError as error:
+            return str(error), ""
+        seen = f"{states} {sorted(open_)} {told}"
+        wanted = {probe_id(target) for target in self._script.down}
+        if down != wanted:
+            return f"probes {sorted(down ^ wanted)} are not seen as they are", seen
+        if waiting:
+            return f"the outbox is not empty: {waiting}", seen
+        if open_ != incident_keys(self._script.down):
+            return f"incidents are not as they should be: {sorted(open_ ^ incident_keys(self._script.down))}", seen
+        return "", seen
+
+
+def _is_spent(daemon: Daemon, life: Life) -> bool:
+    """Whether a life's time is over. One that ends at a request ends by itself, if there are so many."""
+    if life.death is Death.AT_START:
+        return daemon.age_s > life.after_s
+    longest_s = life.after_s if life.death is Death.AT_WORK else LONGEST_S
+    return daemon.worked_s > longest_s or daemon.age_s > _STARTED_S
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,55 @@
+"""The configuration as the domain sees it: what shall be watched, and what is said of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from watchkeeper.domain.briefing import Briefing
+from watchkeeper.domain.phrases import Phrases, phrases_in
+from watchkeeper.domain.probe import Probe
+from watchkeeper.domain.rule import Rule
+from watchkeeper.domain.service import Service
+from watchkeeper.domain.ticket import TicketPolicy
+
+Describe = Callable[[Briefing], str]
+"""Writes the description of a ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What shall be watched. Every probe's service is in `services`.
+
+    `policies`: how the tickets of each backend are dealt with. `descriptions`: who writes those of a backend, where
+    that is not `briefing.describe`. `url`: where watchkeeper's own pages are, without a slash at its end.
+    """
+
+    services: Mapping[str, Service]
+    probes: Mapping[str, Probe]
+    rules: Mapping[str, Rule]
+    default_backend: str
+    policies: Mapping[str, TicketPolicy] = field(default_factory=dict)
+    descriptions: Mapping[str, Describe] = field(default_factory=dict)
+    url: str = ""
+
+    def policy_of(self, backend: str) -> TicketPolicy:
+        """How a backend's tickets are dealt with; one that is gone is treated like any other."""
+        return self.policies.get(backend, _USUAL)
+
+    def words_of(self, backend: str) -> Phrases:
+        """What is said in a backend's tickets."""
+        return phrases_in(self.policy_of(backend).language)
+
+    def service_of(self, service_id: str) -> Service:
+        """A service, known or gone."""
+        return self.services.get(service_id) or Service(service_id, service_id)
+
+
+_USUAL = TicketPolicy()
+
+
+def reusing(plan: Plan, before: Plan) -> Plan:
+    """The plan, with the very probes of an earlier one where they are equal: a look tells that nothing changed."""
+    probes = {
+        probe_id: known if (known := before.probes.get(probe_id)) == probe else probe
+        for probe_id, probe in plan.probes.items()
+    }
+    return replace(plan, probes=probes)
