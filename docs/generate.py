@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -10,13 +10,15 @@ from typing import Any, Final
 import click
 
 from docs import rulepacks
+from docs import example_ticket
 from watchkeeper import itsm, probers
 from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main
-from watchkeeper.config import models, rulemodels, ruletestmodels
+from watchkeeper.config import description, models, rulemodels, ruletestmodels
 from watchkeeper.config.jsonschema import schemas
 from watchkeeper.config.series import MAX_SAMPLES, NOTATION
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
+from watchkeeper.domain.ticket import Language
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
 from watchkeeper.itsm.base import BackendKind, BackendOptions
@@ -45,6 +47,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/rule-packs.md", rulepacks.page(_NOTE)
     for kind in map(probers.find, probers.names()):
         yield f"reference/probers/{kind.name}.md", _prober(kind)
+    yield "reference/tickets.md", _tickets()
     yield "reference/command-line.md", _command_line()
     yield "reference/metrics.md", _metrics()
 
@@ -208,6 +211,61 @@ def _rule_tests() -> str:
             ),
             *(f"\n### {name}\n\nThe {what}.\n\n{_table(model, known)}" for name, what, model, known in lists),
         ]
+    )
+
+
+def _tickets() -> str:
+    english, chinese = (list(example_ticket.ticket(language)) for language in (Language.ENGLISH, Language.CHINESE))
+    rows = [(f"`{name}`", meaning) for name, meaning in description.NAMES.items()]
+    return "".join(
+        [
+            "# Tickets\n\n" + _NOTE,
+            (
+                "What a ticket says is decided when it is opened, in plain text, with the most important first: where a "
+                "ticket system takes less, the end is cut off. Times are UTC.\n\n"
+                "| part | what it says |\n| --- | --- |\n"
+                "| the symptom | the rule's title, and what the probe said |\n"
+                "| the head | since when, the service with its owner, its configuration item, the services that need it, "
+                "the probe and its target, the priority and where it comes from, the runbook, the incident, with a link if "
+                "`web.url` is set |\n"
+                "| why the rule fired | its condition, each name and function that stands in it with what it was then, and "
+                "for how long it held |\n"
+                "| the last samples | up to five, since the trouble began and the one before; up to three values, those of "
+                "the condition first |\n"
+                "| annotations, labels | as the rule has them |\n"
+                "| earlier incidents | the last three with the same key, of ninety days |\n\n"
+                "Notes say what happens later: which probe joined, left, is in trouble again or comes and goes, since when; "
+                "why it counts as worse; and in the end how long it lasted, how often trouble came back and which probes "
+                "were affected. A ticket that takes the place of another says which, and why.\n\n"
+            ),
+            "## In English\n\n" + _ticket(english),
+            "\n## In Chinese\n\n" + _ticket(chinese),
+            (
+                "\n## Language\n\n`itsm.language` is that of all tickets, `language` of a backend that of its own: `en` or "
+                "`zh`, Simplified Chinese. What rules and probers say stays as they say it. Log and command line speak "
+                "English.\n\n"
+                "## Another text\n\n`itsm.description`, or `description` of a backend, is the text of new tickets: a Jinja2 "
+                f"template of up to {description.MAX_LENGTH:,} characters, with expressions and `{{% if %}}`. Mistakes in it "
+                "are found when the configuration is read.\n\n"
+                "```yaml\nitsm:\n  language: zh\n  description: |\n    {{ service.owner }}: {{ incident.title }}\n\n"
+                "    {{ text }}\n```\n\n"
+                "It has the [names of rules](rules.md#names), but not their functions, and beside them:\n\n"
+            ),
+            _markdown_table(("name", "what it is"), rows),
+            (
+                "\nA name that has no value now is `?`. A template that fails gives the usual text, with what failed. After "
+                "a restart a ticket that takes the place of another may have the usual text too: then nothing is known yet "
+                "that the names could stand for.\n"
+            ),
+        ]
+    )
+
+
+def _ticket(parts: Sequence[str]) -> str:
+    title, text, *notes = parts
+    return (
+        "".join(f"```text\n{part}\n```\n\n" for part in (f"{title}\n\n{text}", "\n\n".join(notes))).rstrip("\n")
+        + "\n"
     )
 
 

@@ -45,7 +45,7 @@ def main() -> int:
     if not options.json:
         print("  ".join(COLUMNS), flush=True)
     for backend in options.backend:
-        for people in modes:
+        for people in [mode for mode in modes if not mode or adapters.find(backend).ACTS]:
             result = run(backend, options.seed, options.kills, people=people)
             results.append(result)
             print(json.dumps(asdict(result)) if options.json else _row(result), flush=True)

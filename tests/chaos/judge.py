@@ -96,9 +96,7 @@ def _misjudged(case: Case) -> Iterator[str]:
     yield from (f"command {one.id} is {one.state}: {one.remark}" for one in case.commands if one.state != "delivered")
 
 
-def _state(
-    incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds: Sequence[Deed]
-) -> Iterator[str]:
+def _state(incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds: Sequence[Deed]) -> Iterator[str]:
     moves = [deed for deed in deeds if deed.act in _MOVES]
     if not moves:
         wanted = _WORKED_ON if incident.is_open else (TicketState.RESOLVED,)
@@ -121,9 +119,7 @@ def _state(
         yield "was assigned to somebody, and is not any more"
 
 
-def _notes(
-    incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds: Sequence[Deed]
-) -> Iterator[str]:
+def _notes(incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds: Sequence[Deed]) -> Iterator[str]:
     texts = [note.text for note in ticket.notes]
     for deed in deeds:
         if deed.act is Act.COMMENT and sum(deed.text in text for text in texts) != 1:
@@ -136,7 +132,9 @@ def _notes(
     found = [note.mark for note in ticket.notes if note.mark]
     missing = [sign for sign in by_mark if sign not in found and sign not in open_to_doubt]
     yield from (f"lacks the note of {_told(by_mark[sign])}" for sign in missing)
-    yield from (f"has {found.count(sign)} notes of {_told(by_mark[sign])}" for sign in by_mark if found.count(sign) > 1)
+    yield from (
+        f"has {found.count(sign)} notes of {_told(by_mark[sign])}" for sign in by_mark if found.count(sign) > 1
+    )
     yield from (f"has a note that nobody decided: {sign}" for sign in set(found) - by_mark.keys())
     if not missing and [sign for sign in by_mark if sign in found] != list(dict.fromkeys(found)):
         yield f"has its notes in another order: {texts}"

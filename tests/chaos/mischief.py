@@ -43,8 +43,8 @@ USUAL: Final[Sequence[Fault]] = (
     faults.THROTTLES,
     says("says 429, in a second", Response(429, {**JSON, "Retry-After": "1"}, b"{}"), commits=False),
 )
-"""What may become of any request to any system. What hangs does so for a bounded time, so that it is true that what has
-not happened after a while does not happen any more."""
+"""What may become of any request to any system. What hangs does so for a bounded time, so that what has not happened
+after a while does not happen any more."""
 
 
 class Mischief:

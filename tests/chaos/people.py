@@ -10,7 +10,8 @@ from typing import Final
 
 from tests.chaos.adapters import Act, Desk, Found
 
-_SHARE: Final = 0.25  # of the looks at tickets, while which somebody does something
+_ENOUGH: Final = 40  # deeds
+_SHARE: Final = 0.5  # of the looks at tickets, while which somebody does something
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Deed:
 class People:
     """They act when they are visited, at random."""
 
-    def __init__(self, desk: Desk, chance: Random) -> None:
-        self._desk, self._chance = desk, chance
+    def __init__(self, desk: Desk, acts: Sequence[Act], chance: Random) -> None:
+        self._desk, self._acts, self._chance = desk, acts, chance
         self._lock = Lock()
         self._deeds: list[Deed] = []
         self._home = False
@@ -35,7 +36,7 @@ class People:
     def visit(self) -> None:
         """Somebody may do something to a ticket."""
         with self._lock:
-            if self._home or self._chance.random() >= _SHARE:
+            if self._home or self.is_tired or self._chance.random() >= _SHARE:
                 return
             if tickets := self._desk.tickets():
                 # The newest are most likely to be in trouble still.
@@ -45,6 +46,11 @@ class People:
         """Nobody does anything any more."""
         with self._lock:
             self._home = True
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether enough was done."""
+        return len(self._deeds) >= _ENOUGH
 
     @property
     def deeds(self) -> Sequence[Deed]:
@@ -58,7 +64,7 @@ class People:
         return found
 
     def _act(self, ticket: Found) -> None:
-        act = self._chance.choice(self._desk.acts)
+        act = self._chance.choice(self._acts)
         text = f"This is remark {len(self._deeds)}." if act is Act.COMMENT else ""
         if self._desk.act(act, ticket.ref, text):
             self._deeds.append(Deed(ticket.key, act, text, time_ns() // 1_000_000))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import select
@@ -29,6 +29,7 @@ from watchkeeper.store.database import Database, StoreError
 SETTLED_S: Final = 240.0  # how long the backlog may take at most when all is well again: pauses have grown long
 QUIET_S: Final = 3.0  # for so long nothing happens any more when it is settled
 _STARTED_S: Final = 20.0  # how long a life may last however slow the machine is
+_EVENING_S: Final = 4.0  # so long people go on when all goes well
 _LOOK_S: Final = 0.03
 _MEMORY: Final = Path("/dev/shm")
 
@@ -66,13 +67,12 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
     with open_site(TARGETS) as site, adapter.open_desk(folder, mischief) as desk:
         written = script.write(seed, kills, TARGETS, has_wire=desk.has_wire)
         mischief.rage(written.rate)
-        crowd = People(desk, chance)
+        crowd = People(desk, adapter.ACTS, chance)
         if people:
             mischief.visit = crowd.visit
         world = World(folder, site, desk, mischief, written)
         world.live()
-        crowd.go_home()
-        settled_s = world.settle()
+        settled_s = world.settle(crowd if people else None)
         case = world.case(crowd)
         verdict = judge(case)
         wrong = (*world.surprises, *verdict.wrong)
@@ -126,13 +126,19 @@ class World:
             else:
                 self.surprises.append(f"in life {number} the daemon ended by itself, with status {status}")
 
-    def settle(self) -> float:
-        """All goes well from now on, and a last daemon makes good what there is to. How many seconds that took."""
+    def settle(self, crowd: People | None) -> float:
+        """All goes well from now on, and a last daemon makes good what there is to. How many seconds that took, when
+        people, if there are any, have gone home."""
         self._mischief.calm_down()
         for target in self._site.down ^ self._script.down:
             self._site.flip(target)
         daemon = Daemon(self._config)
         try:
+            while crowd is not None and not crowd.is_tired and daemon.worked_s < _EVENING_S:
+                if daemon.ended(_LOOK_S) is not None:
+                    break
+            if crowd is not None:
+                crowd.go_home()
             began = monotonic()
             open_ = self._wait_until_quiet(daemon, began + SETTLED_S)
             settled_s = monotonic() - began - QUIET_S

@@ -29,8 +29,9 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One run of the daemon. `after_s`: until it is killed, where a time decides (at the start from its beginning); `nth`: at which of its requests,
-    where a request does. `late_s`: when a request that was not done yet is done after all; `None`: never."""
+    """One run of the daemon. `after_s`: until it is killed, where a time decides: since it was begun, or at work since it
+    has started. `nth`: at which of its requests it is killed, where a request decides. `late_s`: when a request that
+    was not done is done after all; `None`: never."""
 
     flips: Sequence[Flip]
     death: Death

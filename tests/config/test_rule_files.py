@@ -137,8 +137,7 @@ def test_what_is_held_for_may_be_said_in_several_ways(folder: Folder, body: str,
          "age, avg, burn_rate, changed, consecutive, count, delta, ")),
         ("title: '{{ values.statsu_code }}'", ("7:16: title: there is no 'values.statsu_code' here (did you mean "
          "'values.status_code'?): there is values.resolve_seconds, values.connect_seconds, values.tls_seconds, "
-         "values.first_byte_seconds, values.size_bytes, values.status_code, values.used_percent, values.free_bytes, "
-         "values.size_bytes")),
+         "values.first_byte_seconds, values.size_bytes, values.status_code, values.used_percent, values.free_bytes")),
     ],
 )  # fmt: skip
 def test_a_mistake_is_found(folder: Folder, line: str, said: str) -> None:

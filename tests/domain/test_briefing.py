@@ -30,7 +30,10 @@ EARLIER = {
 }
 
 
-def full(hold: Hold = Hold(for_ms=2 * MINUTE)) -> Rule:
+TWO_MINUTES = Hold(for_ms=2 * MINUTE)
+
+
+def full(hold: Hold = TWO_MINUTES) -> Rule:
     one = rule("full", When(lambda scope: scope.sample.values["used"] > 90), hold)
     return replace(one, when="values.used > 90", incident=IncidentPolicy())
 
@@ -166,7 +169,7 @@ def test_a_silence_says_so_and_shows_what_was_known_last() -> None:
     watch.revise(one, BEGAN)
     watch.observe(filling()[0])
     [draft] = drafts(watch.advance(BEGAN + 20 * MINUTE))
-    assert "已有 10 分钟 没有获得任何结果" in draft.description.splitlines()[0]
+    assert "已有 10 分钟没有获得任何结果" in draft.description.splitlines()[0]
     assert "2023-11-14 22:13:20  正常" in draft.description
     assert "values.used =" not in draft.description
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchkeeper.domain.handling import coalesce, handle
+from watchkeeper.domain.phrases import CHINESE
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import AutoResolve, Command, CommandKind, Ticket, TicketChange, TicketState
 
@@ -99,3 +100,11 @@ def test_of_several_links_to_a_problem_the_last_one_counts() -> None:
     linked = TicketChange("linked", problem="problem/1")
     assert coalesce(commands(linked, TicketChange("joined"))).problem == "problem/1"
     assert coalesce(commands(linked, replace(linked, problem="problem/2"))).problem == "problem/2"
+
+
+def test_what_is_said_on_a_ticket_is_in_its_language_and_what_is_logged_in_english() -> None:
+    several = coalesce(commands(*[TicketChange("加入")] * 30), CHINESE).note.splitlines()
+    assert (several[0], several[4]) == ("期间发生了 30 件事：", "（另有 10 条）")
+    left = handle(OVER, ticket(TicketState.IN_PROGRESS, "alice", is_touched=True), AutoResolve.UNTOUCHED, CHINESE)
+    assert left.change == TicketChange("over\n（工单留待 alice 解决。）")
+    assert left.why_not == "left to alice to resolve"

@@ -16,10 +16,10 @@ from watchkeeper.cli.tickets import command
 
 SECRET = "s3cr3t-of-a-backend"
 KINDS = {
-    "servicenow": "auth: {username: watchkeeper, password: {file: secret}}",
-    "rt": "auth: {token: {file: secret}}, queue: Operations",
-    "jira": "auth: {username: USER, token: {file: secret}}, project: OPS, issue_type: Task",
-    "webhook": "secret: {file: secret}",
+    "servicenow": "auth: {username: watchkeeper, password: SECRET}",
+    "rt": "auth: {token: SECRET}, queue: Operations",
+    "jira": "auth: {username: USER, token: SECRET}, project: OPS, issue_type: Task",
+    "webhook": "secret: SECRET",
 }
 
 
@@ -50,7 +50,7 @@ def with_backends(folder: Path, remotes: Mapping[str, Remote]) -> Setup:
     rules = "groups:\n  - name: all\n    rules:\n"
     for kind, remote in remotes.items():
         (folder / f"{kind}.secret").write_text(remote.secret)
-        keys = remote.keys.replace("{env: SECRET}", f"{{file: {kind}.secret}}")
+        keys = remote.keys.replace("SECRET", f"{{file: {kind}.secret}}")
         backends += f"    {kind}: {{type: {kind}, url: '{remote.server.url()}', {keys}}}\n"
         rules += f"      - {{id: {kind}, when: status == 'down', incident: {{backend: {kind}}}}}\n"
     itsm = f"itsm:\n  default: {next(iter(remotes))}\n  backends:\n{backends}"
@@ -67,7 +67,8 @@ def test_a_dry_run_tells_what_it_would_send_and_sends_nothing(tmp_path: Path, re
     setup = with_backends(tmp_path, remotes)
     (temporary := tmp_path / "tmp").mkdir()
     with setup.daemon({"TMPDIR": str(temporary)}, "--dry-run") as daemon:
-        setup.wait_until(lambda: len(daemon.seen("ticket_opened")) == len(remotes))
+        for _ in remotes:
+            daemon.wait_for("ticket_opened")
         assert list(temporary.iterdir())
         assert daemon.stop() == 0
     shown = {one["backend"]: one["url"] for one in daemon.seen("ticket_preview") if one["method"] == "POST"}

@@ -1,4 +1,4 @@
-"""A ticket system that is away for a day, under a clock that is moved by hand, and what becomes of all that waits for it.
+"""A ticket system that is away for a day, by a clock that is moved by hand, and what becomes of all that waits for it.
 
 `python -m tests.engine.outage` prints the figures.
 """
@@ -192,7 +192,7 @@ def told(name: str, drained: Drained) -> str:
     return (
         f"a day away ({name}): {len(backend.tickets)} tickets, {sum(map(len, drained.commands.values()))} changes, "
         f"{backend.asked_in_vain} calls in vain; then {drained.calls_per_ticket:.2f} calls per ticket, drained in "
-        f"{drained.drain_s / 60:.0f} min, at most {drained.most_in_a_minute} calls in a minute, {backend.refused} refused"
+        f"{drained.drain_s / 60:.0f} min, {drained.most_in_a_minute} calls in a minute at most, {backend.refused} refused"
     )
 
 

@@ -15,7 +15,7 @@ from watchkeeper.domain.incident import Superseded, step
 from watchkeeper.domain.ticket import Ticket, TicketDraft, TicketSeen, TicketState
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.readback import ReadBack
-from watchkeeper.itsm.base import Outcome, Unavailable
+from watchkeeper.itsm.base import Ambiguous, Outcome, Unavailable
 from watchkeeper.store import outbox, tables
 from watchkeeper.store.readings import PAGE
 from watchkeeper.store.record import record, remember
@@ -222,3 +222,32 @@ def test_tickets_that_are_over_as_their_incidents_are_read_no_more(on: Bench) ->
     on.read()
 
     assert on.backend.asked == [1]
+
+
+@dataclass(eq=False)
+class OneHidden(Tickets):
+    """Can not read one of its tickets, and says nothing at all when that is among those it is asked for."""
+
+    hidden: str = "ref7"
+
+    def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
+        wanted = list(refs)
+        self.asked = [*self.asked, len(wanted)]
+        if self.hidden in wanted:
+            raise Ambiguous("one of them may not be seen")
+        return MemoryBackend.fetch(self, wanted)
+
+
+def test_one_ticket_that_can_not_be_read_does_not_hide_the_others(database: FaultyDatabase) -> None:
+    on = Bench(database, incidents=20)
+    on.backend = OneHidden(tickets=on.backend.tickets, notes=on.backend.notes)
+    on.start()
+    on.backend.tickets = [replace(ticket, state=TicketState.IN_PROGRESS) for ticket in on.backend.tickets]
+    on.now_ms += MINUTE
+    with capture_logs() as logs:
+        on.readback.step()
+
+    assert sorted(seen.incident_id for seen in on.told) == [n for n in range(1, 21) if n != 7]
+    assert [entry["event"] for entry in logs] == ["ticket_unreadable"]
+    assert len(on.backend.asked) <= 2 * 20
+    assert on.readback.wait_ms() == MINUTE

@@ -15,7 +15,11 @@ from watchkeeper.itsm.base import Surroundings, TicketBackend
 
 LEVELS = "Levels"
 VALUES = {"high": "1 - High", "medium": "2 - Medium", "low": "3 - Low"}
-WITH_LEVELS: dict[str, Any] = {"queue": LEVELS, "impact": {"field": "Impact", **VALUES}, "urgency": {"field": "Urgency", **VALUES}}
+WITH_LEVELS: dict[str, Any] = {
+    "queue": LEVELS,
+    "impact": {"field": "Impact", **VALUES},
+    "urgency": {"field": "Urgency", **VALUES},
+}
 
 
 def now_ms() -> int:

@@ -20,7 +20,7 @@ def test_a_document_says_what_was_written(text: str) -> None:
     assert text_of(document(text)) == text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text("ab😀\\*. \n", min_size=1, max_size=12), st.sampled_from([1, 3_000, 40_000]), st.booleans())
 def test_a_text_is_never_too_long_for_jira(piece: str, times: int, cloud: bool) -> None:
     written = note(piece * times, "c1", cloud=cloud)

@@ -176,6 +176,8 @@ def test_a_ticket_whose_creation_broke_off_before_its_property_is_found(jira: Ji
     jira.issue(ticket.ref).properties.clear()
 
     assert [each.ref for each in backend.find("wk-1")] == [ticket.ref]
+    backend.update(ticket, TicketChange("worse", impact=Level.LOW, key="c1"))
+    assert [each.ref for each in backend.find("wk-1")] == [ticket.ref]
 
 
 def test_a_key_that_no_label_can_be_is_searched_for_by_nobody(jira: Jira, backend: TicketBackend) -> None:
@@ -483,6 +485,14 @@ def test_a_problem_causes_its_incident_and_not_the_other_way_round(
     assert len([each for each in jira.requests("POST") if each.request.path.endswith("/issueLink")]) == 1
 
 
+def test_a_problem_that_is_gone_does_not_keep_a_note_away(jira: Jira, backend: TicketBackend) -> None:
+    ticket = backend.create(draft())
+
+    backend.update(ticket, TicketChange("belongs to a problem", key="c1", problem="4711"))
+
+    assert notes_of(jira, ticket.ref) == ["belongs to a problem"]
+
+
 # J14: users are account ids on Cloud, and names on Data Center.
 
 
@@ -622,7 +632,7 @@ def test_a_ticket_that_is_hidden_or_deleted_is_gone(jira: Jira, backend: TicketB
 
     assert list(backend.fetch([hidden.ref, deleted.ref])) == []
     for ticket in (hidden, deleted):
-        assert type(outcome_of(lambda ticket=ticket: resolve(backend, ticket))) is Rejected
+        assert type(outcome_of(partial(resolve, backend, ticket))) is Rejected
 
 
 def test_a_site_that_is_suspended_has_not_lost_its_tickets(jira: Jira, backend: TicketBackend) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jinja2 import Template as JinjaTemplate
-from jinja2 import UndefinedError, nodes
-from jinja2.exceptions import SecurityError
+from jinja2 import nodes
 
 from watchkeeper.config.template import TemplateError, names_in, parse
 from watchkeeper.domain import briefing as sections
@@ -62,7 +61,7 @@ class Description:
                 context[name] = write(briefing)
         try:
             text = self._template.render(context).strip()
-        except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with a text, it must not cost an incident
             return f"{sections.describe(briefing)}\n\n(The template of descriptions failed: {error})"
         return sections.bounded(text)
 

@@ -1,11 +1,11 @@
 """What a condition asks about, piece by piece, and what each piece is at a moment: why a rule fired."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from watchkeeper.config.celtokens import Call, Tokens
+from watchkeeper.config.celtokens import Call, Token, Tokens
 from watchkeeper.config.vocabulary import FUNCTIONS, Kind, Name, Parameter
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.units import format_number, format_time
@@ -46,13 +46,17 @@ def terms_of(tokens: Tokens, names: Mapping[str, Name]) -> Iterator[Term]:
         if (call := calls.get(token.at)) is not None:
             term = _of_call(tokens, call)
         else:
-            path = [token.text]
-            if len(solid) > place + 2 and solid[place + 1].text == "." and solid[place + 2].kind == "name":
-                path.append(solid[place + 2].text)
-            term = _of_name(path, names)
+            term = _of_name(_path(solid[place : place + 4]), names)
         if term is not None:
             found.setdefault(term.written, term)
     yield from found.values()
+
+
+def _path(tokens: Sequence[Token]) -> list[str]:
+    """The one or two parts of a name that begins here. What is called is no part of it."""
+    texts = [token.text for token in tokens]
+    has_two = len(texts) > 2 and texts[1] == "." and tokens[2].kind == "name" and texts[3:] != ["("]
+    return [texts[0], texts[2]] if has_two else texts[:1]
 
 
 def _of_call(tokens: Tokens, call: Call) -> Term | None:
@@ -87,7 +91,7 @@ def _of_name(path: list[str], names: Mapping[str, Name]) -> Term | None:
     if root not in names:
         return None
     if names[root].kind is not Kind.LABELS:
-        return Term(root, names[root].get)  # a method of it: `message.contains("x")`
+        return Term(root, names[root].get)
     return Term(whole, lambda scope: scope.probe.labels.get(path[-1])) if len(path) > 1 else None
 
 

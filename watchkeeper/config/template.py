@@ -9,12 +9,13 @@ from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from jinja2 import Template as JinjaTemplate
-from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2 import TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.problems import Problem, listing, suggest
+from watchkeeper.config.templatetrial import why_not
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, asked, names_for
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.streak import STATUS
@@ -122,8 +123,8 @@ class CompiledTemplate:
     def __call__(self, scope: Scope) -> str:
         try:
             text = self._template.render(_context(scope))
-        except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
-            text = f"{scope.probe.id}: {scope.sample.message or scope.sample.status} (title failed: {error})"
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with a text, it must not cost an incident
+            text = f"{scope.probe.id}: {scope.sample.message or scope.sample.status} (template failed: {error})"
         return (" ".join(text.split()) if self._one_line else text.strip())[:MAX_RENDERED]
 
 
@@ -135,11 +136,15 @@ def compile_template(text: str, probers: Iterable[ProberKind] = (), *, one_line:
         one_line: whether line breaks become spaces.
 
     Raises:
-        TemplateError: a name, a filter or a statement that there is not, or bad syntax.
+        TemplateError: a name, a filter or a statement that there is not, bad syntax, or what can not be done with a
+            name, such as adding a number to a text.
     """
-    produced = [name for prober in probers for name in names_for(prober)]
-    template, tree = parse(text, produced)
-    return CompiledTemplate(text, dict(_asked(tree, produced)), template, one_line)
+    names = {name: entry for prober in probers for name, entry in names_for(prober).items()}
+    template, tree = parse(text, names)
+    spans_ms = dict(_asked(tree, names))
+    if (why := why_not(template, names)) is not None:
+        raise TemplateError(why)
+    return CompiledTemplate(text, spans_ms, template, one_line)
 
 
 def parse(

@@ -18,7 +18,17 @@ class Binding:
     `is_held_anew`: whether it asks the same as before, and is held in another way.
     """
 
-    __slots__ = ("alert", "condition", "heard_ms", "is_edited", "is_held_anew", "minds_silence", "relief", "rule", "unanswered")
+    __slots__ = (
+        "alert",
+        "condition",
+        "heard_ms",
+        "is_edited",
+        "is_held_anew",
+        "minds_silence",
+        "relief",
+        "rule",
+        "unanswered",
+    )
 
     def __init__(self, rule: Rule, prober: str, alert: Alert) -> None:
         self.rule = rule

@@ -18,10 +18,10 @@ from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import CommandKind, TicketChange, TicketSeen
 from watchkeeper.engine.attempt import Desk, Done, TooEarly, attempt
-from watchkeeper.engine.circuit import Circuit, Reject, decide
+from watchkeeper.engine.circuit import Circuit, Reject, Retry, decide
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.readback import ReadBack
-from watchkeeper.itsm.base import Ambiguous, Outcome, Rejected
+from watchkeeper.itsm.base import Ambiguous, Denied, Outcome, Rejected, Throttled, Unavailable
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.outbox import Claim
@@ -154,12 +154,16 @@ class Delivery:
         return True
 
     def _stumble(self, outcome: Outcome) -> None:
-        """Reading failed: nothing is asked for a while."""
+        """Reading failed. What is no trouble of the backend as a whole holds up neither delivery nor other pages."""
+        if not isinstance(outcome, Unavailable | Throttled | Denied):
+            _log.warning("readback_failed", backend=self.name, reason=str(outcome))
+            self._readback.skip()
+            return
         was_open = self.circuit.is_open
         self.circuit.failed(outcome)
         decision = decide(outcome, 1, self.circuit.failures, self._jitter())
-        pause_s = 0.0 if isinstance(decision, Reject) else max(decision.pause_s, decision.after_s)
-        self.circuit.pause(self._clock() + round(pause_s * 1000))
+        if isinstance(decision, Retry):
+            self.circuit.pause(self._clock() + round(decision.pause_s * 1000))
         if not was_open and self.circuit.is_open:
             self._tell_refusing(outcome)
 

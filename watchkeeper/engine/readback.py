@@ -1,6 +1,6 @@
 """Reading tickets back: what people did to them since."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +8,7 @@ import structlog
 
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import Ticket, TicketSeen, TicketState
-from watchkeeper.itsm.base import TicketBackend
+from watchkeeper.itsm.base import Ambiguous, Rejected, TicketBackend
 from watchkeeper.store.database import Database
 from watchkeeper.store.readings import PAGE, Standing, note_reading, standings
 
@@ -55,14 +55,27 @@ class ReadBack:
         page = standings(self._database, self._name, self._after_id)
         if page:
             self._read(page)
-            self._after_id = page[-1].incident_id
+        self._go_on(page)
+
+    def skip(self) -> None:
+        """Goes on behind a page that can not be read.
+
+        Raises:
+            StoreError: the database did not answer.
+        """
+        self._go_on(standings(self._database, self._name, self._after_id))
+
+    def _go_on(self, page: Sequence[Standing]) -> None:
         if len(page) < PAGE:
             self._after_id = 0
             self._due_ms = self._clock() + self._every_ms
+        else:
+            self._after_id = page[-1].incident_id
 
     def _read(self, page: Sequence[Standing]) -> None:
-        found = {ticket.ref: ticket for ticket in self._backend.fetch([one.ticket.ref for one in page])}
-        read = [(one, self._as_it_is(one, found.get(one.ticket.ref))) for one in page]
+        found = self._fetch([one.ticket.ref for one in page])
+        known = [one for one in page if one.ticket.ref in found]
+        read = [(one, self._as_it_is(one, found[one.ticket.ref])) for one in known]
         now = self._clock()
         changed = [(one, ticket) for one, ticket in read if ticket is None or ticket != one.ticket or one.missing]
         if changed:
@@ -70,6 +83,19 @@ class ReadBack:
         news = [self._seen(one, ticket, now) for one, ticket in read if ticket is not None and _is_news(one, ticket)]
         if news:
             self._tell(news)
+
+    def _fetch(self, refs: Sequence[str]) -> Mapping[str, Ticket | None]:
+        """Tickets by their refs; `None` of those that are not there. What can not be read on its own either is left
+        out: one such ticket must not hide the others."""
+        try:
+            there = {ticket.ref: ticket for ticket in self._backend.fetch(refs)}
+        except (Ambiguous, Rejected) as outcome:
+            if len(refs) == 1:
+                _log.warning("ticket_unreadable", backend=self._name, ref=refs[0], reason=str(outcome))
+                return {}
+            middle = len(refs) // 2
+            return {**self._fetch(refs[:middle]), **self._fetch(refs[middle:])}
+        return {ref: there.get(ref) for ref in refs}
 
     def _as_it_is(self, one: Standing, found: Ticket | None) -> Ticket | None:
         """The ticket; `None` when it was not there, which is not believed yet."""

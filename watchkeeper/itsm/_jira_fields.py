@@ -75,7 +75,7 @@ class FormField:
             return {"value": wanted}
         if kind in _BY_NAME:
             return {"name": wanted}
-        if cloud and str(self.schema.get("custom", "")).endswith(":textarea"):
+        if cloud and (self.id == "environment" or str(self.schema.get("custom", "")).endswith(":textarea")):
             return body(wanted, cloud=True)
         return wanted
 

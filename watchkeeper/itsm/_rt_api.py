@@ -103,11 +103,6 @@ class Api:
             raise Unavailable(f"{number_of(ref)} was merged into {number_of(shown.id)}, and can not be read any more")
         return Look(own, shown, version)
 
-    def actions(self, ref: str) -> bool:
-        """Whether a ticket may be changed by who asks, as far as RT tells."""
-        answer = self._fine(self._http.call("GET", f"/ticket/{ref}"))
-        return _taken(answer, lambda data: any(link["ref"] == "lifecycle" for link in data["_hyperlinks"]))
-
     def search(self, query: str, *, newest: int | None = None) -> list[Record]:
         """The tickets that a query finds, the oldest first, merged ones too. Deleted ones are never found.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from watchkeeper.itsm._rt_api import PATH, Api, Queue
 from watchkeeper.itsm._rt_options import CUSTOM_FIELD, Options
-from watchkeeper.itsm._rt_record import Record, number_of, quoted
+from watchkeeper.itsm._rt_record import number_of, quoted
 from watchkeeper.itsm.base import Denied, Finding, Outcome
 
 _NO_KEY = "wk-no-ticket-has-this-key"
@@ -46,21 +46,12 @@ def _of_queue(api: Api, options: Options, name: str) -> Iterator[Finding]:
         return
     yield from _of_fields(api, options, queue)
     yield from _of_search(api, options)
-    found = api.search(f"Queue = {quoted(name)} AND CF.{{{options.key_field}}} IS NOT NULL", newest=1)
-    for newest in found:
-        yield from _of_ticket(api, options, newest)
-
-
-def _of_ticket(api: Api, options: Options, newest: Record) -> Iterator[Finding]:
-    """What the newest of watchkeeper's tickets shows: rights that RT does not tell otherwise."""
-    named = [name for _, name in options.statuses_in(newest.queue).named()]
-    if newest.status.lower() not in named:
-        yield Finding(
-            f"{number_of(newest.id)} has the status {newest.status!r}, which is not named in `statuses`: it counts "
-            "as in progress"
-        )
-    elif not options.statuses_in(newest.queue).state(newest.status).is_over and not api.actions(newest.effective):
-        yield Finding(f"watchkeeper may not change tickets in {newest.queue}: it needs the right ModifyTicket there")
+    for newest in api.search(f"Queue = {quoted(name)} AND CF.{{{options.key_field}}} IS NOT NULL", newest=1):
+        if newest.status.lower() not in [named for _, named in options.statuses_in(newest.queue).named()]:
+            yield Finding(
+                f"{number_of(newest.id)} has the status {newest.status!r}, which is not named in `statuses`: it "
+                "counts as in progress"
+            )
 
 
 def _of_fields(api: Api, options: Options, queue: Queue) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ and a crash between the two would leave a ticket that nobody finds again.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
@@ -153,16 +154,16 @@ class JiraBackend:
         tried again; the comment is not, and comes last."""
         was_over = record.state(self._options.states).is_over
         if not was_over:  # else it may not be edited before it is opened
-            self._set_levels(record, change)
+            self._set_levels(ticket, record, change)
         if change.state is not None:
             record = self._moved(ticket, record, change.state)
         if was_over:
-            self._set_levels(record, change)
+            self._set_levels(ticket, record, change)
         if change.problem:
             self._link_to(ticket, change.problem)
         return record
 
-    def _set_levels(self, record: Record, change: TicketChange) -> None:
+    def _set_levels(self, ticket: Ticket, record: Record, change: TicketChange) -> None:
         levels = changed_levels(record, change)
         if levels is None:
             return
@@ -170,7 +171,7 @@ class JiraBackend:
         fields, _ = level_fields(self._options, form, *levels, cloud=self._api.is_cloud)
         if fields:
             self._api.write("PUT", f"/issue/{record.id}", {"fields": fields}, 200, 204)
-        value = {**record.property, "impact": levels[0].value, "urgency": levels[1].value}
+        value = {"key": ticket.key, **record.property, "impact": levels[0].value, "urgency": levels[1].value}
         self._api.write("PUT", f"/issue/{record.id}/properties/{PROPERTY}", value, 200, 201)
 
     def _moved(self, ticket: Ticket, record: Record, wanted: TicketState) -> Record:
@@ -205,7 +206,8 @@ class JiraBackend:
         links = self._read(ticket, "issuelinks").fields.get("issuelinks") or ()
         ends = [link.get(side) for link in links for side in ("inwardIssue", "outwardIssue")]
         if not any(end and str(end.get("id")) == problem for end in ends):
-            self._api.write("POST", "/issueLink", self._link(problem, ticket.ref), 200, 201)
+            with suppress(Missing):  # of a problem that was deleted the note still tells
+                self._api.write("POST", "/issueLink", self._link(problem, ticket.ref), 200, 201)
 
     def _link(self, problem: str, incident: str) -> dict[str, Any]:
         """As in "problem causes incident": what causes is the inward issue."""

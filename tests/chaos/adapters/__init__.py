@@ -1,7 +1,7 @@
 """Ticket systems as the chaos test needs them: one module for each, found by its name.
 
-A module has `open_desk(folder, mischief)`, which gives a `Desk` as long as it is open, and `FAULTS`: what can go wrong
-with its requests.
+A module has `open_desk(folder, mischief)`, which gives a `Desk` as long as it is open, `FAULTS`: what can go wrong with
+its requests, and `ACTS`: what people can do that watchkeeper is to see.
 """
 
 from collections.abc import Sequence
@@ -53,8 +53,6 @@ class Desk(Protocol):
 
     has_wire: bool
     """Whether its requests are seen by the mischief."""
-    acts: Sequence[Act]
-    """What people can do here."""
 
     def settings(self) -> str:
         """The backend's settings, a YAML mapping in one line."""
@@ -73,6 +71,7 @@ class Adapter(Protocol):
     """A module of this package."""
 
     FAULTS: Sequence[Fault]
+    ACTS: Sequence[Act]
 
     def open_desk(self, folder: Path, mischief: Mischief) -> AbstractContextManager[Desk]: ...
 

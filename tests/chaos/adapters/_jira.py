@@ -27,6 +27,7 @@ FAULTS: Final = (
     COMMITS_AND_SAYS_NOTHING,
     COMMITS_AND_SAYS_GATEWAY_504,
 )
+ACTS: Final = (Act.ASSIGN, Act.RESOLVE, Act.CANCEL, Act.REOPEN, Act.COMMENT)
 LAG_S: Final = 1.5  # until a search learns of a write
 _STATES: Final = {"To Do": TicketState.OPEN, "In Progress": TicketState.IN_PROGRESS, "Done": TicketState.RESOLVED}
 _CANCELLED: Final = "Won't Do"
@@ -34,7 +35,6 @@ _CANCELLED: Final = "Won't Do"
 
 class JiraDesk:
     has_wire = True
-    acts = (Act.ASSIGN, Act.RESOLVE, Act.CANCEL, Act.REOPEN, Act.COMMENT)
 
     def __init__(self, jira: Jira, secret: Path) -> None:
         self._jira = jira

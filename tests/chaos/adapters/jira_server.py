@@ -7,7 +7,7 @@ from tests.chaos.adapters import _jira
 from tests.chaos.mischief import Mischief
 from tests.simulators.http import Request
 
-FAULTS = _jira.FAULTS
+FAULTS, ACTS = _jira.FAULTS, _jira.ACTS
 
 
 def _looks(request: Request) -> bool:

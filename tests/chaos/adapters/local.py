@@ -14,11 +14,11 @@ from watchkeeper.domain.ticket import TicketState
 from watchkeeper.itsm._text import mark
 
 FAULTS: Final = ()
+ACTS: Final = ()
 
 
 class LocalDesk:
     has_wire = False
-    acts = ()
 
     def __init__(self, database: Path) -> None:
         self._database = database

@@ -19,6 +19,7 @@ from tests.simulators.http import Request, Response, Server, serving
 from watchkeeper.domain.ticket import TicketState
 
 FAULTS: Final = USUAL
+ACTS: Final = (Act.ASSIGN, Act.RESOLVE, Act.CANCEL, Act.REOPEN, Act.COMMENT)
 TIMEOUT_S: Final = 3.0  # it is slow by itself
 CERTAIN_AFTER_S: Final = 10.0
 _HOP_BY_HOP: Final = {"connection", "content-length", "date", "host", "keep-alive", "transfer-encoding", "server"}
@@ -48,7 +49,6 @@ _NOTES: Final = """
 
 class RtDesk:
     has_wire = True
-    acts = (Act.ASSIGN, Act.RESOLVE, Act.CANCEL, Act.REOPEN, Act.COMMENT)
 
     def __init__(self, rt: RequestTracker, server: Server) -> None:
         self._rt = rt

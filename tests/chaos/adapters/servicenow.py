@@ -13,15 +13,16 @@ from tests.simulators.http import Request, serving
 from tests.simulators.servicenow import INTEGRATION, Instance
 from tests.simulators.servicenow_faults import SERVICENOW_COMMITTED, SERVICENOW_LOST
 from tests.simulators.servicenow_refusal import Refused
+from watchkeeper.domain.ticket import TicketState
 from watchkeeper.itsm._servicenow_records import INCIDENT_STATES
 
 FAULTS: Final = (*USUAL, *SERVICENOW_LOST, *SERVICENOW_COMMITTED)
+ACTS: Final = tuple(Act)
 _TABLE: Final = "/api/now/table/incident"
 
 
 class ServiceNowDesk:
     has_wire = True
-    acts = tuple(Act)
 
     def __init__(self, instance: Instance, secret: Path) -> None:
         self._instance = instance
@@ -50,6 +51,12 @@ class ServiceNowDesk:
 
     def act(self, act: Act, ref: str, text: str) -> bool:
         person = self._person
+        state = INCIDENT_STATES[self._instance.row("incident", ref)["state"]]
+        # What has ended takes changes, and drops them; only what is resolved can be reopened.
+        if state in (TicketState.CLOSED, TicketState.CANCELLED) or (act is Act.REOPEN) > (
+            state is TicketState.RESOLVED
+        ):
+            return False
         try:
             match act:
                 case Act.ASSIGN:

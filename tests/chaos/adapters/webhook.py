@@ -11,13 +11,13 @@ from tests.chaos.adapters import Act, Found, Note
 from tests.chaos.adapters._clock import WallClock
 from tests.chaos.mischief import TIMEOUT_S, USUAL, Mischief
 from tests.simulators.faults import ACCEPTS, SAYS_LOGIN_PAGE
-from tests.simulators.http import Fault, Request, Response, Server, json_response, serving
+from tests.simulators.http import Request, Response, Server, json_response, serving
 from watchkeeper.domain.ticket import TicketState
 from watchkeeper.itsm._text import mark
 
 FAULTS: Final = tuple(fault for fault in USUAL if fault not in (ACCEPTS, SAYS_LOGIN_PAGE))
 """Of a webhook any 2xx means that it is done: a receiver must not say so before."""
-
+ACTS: Final = ()
 _STATES: Final = {"create": TicketState.OPEN, "resolve": TicketState.RESOLVED, "reopen": TicketState.OPEN}
 
 
@@ -25,7 +25,6 @@ class Receiver:
     """The application of a server: tickets of what it is told."""
 
     has_wire = True
-    acts = ()
 
     def __init__(self) -> None:
         self.server: Server
@@ -41,9 +40,8 @@ class Receiver:
             return self._done[key]
 
     def settings(self) -> str:
-        return (
-            f"{{type: webhook, url: '{self.server.url('/hook')}', timeout: {TIMEOUT_S:g}s, reopen_after: 2s, answer: {{ref: id}}}}"
-        )
+        url = self.server.url("/hook")
+        return f"{{type: webhook, url: '{url}', timeout: {TIMEOUT_S:g}s, answer: {{ref: id}}}}"
 
     def tickets(self) -> list[Found]:
         with self._lock:
