@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CONFIG ?= config.example.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench fuzz lock schema docs clean
+.PHONY: help run test check format bench fuzz chaos lock schema docs clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ format: $(VENV)/dev.done ## format and mend what can be mended
 
 fuzz: $(VENV)/dev.done ## feed the loader and the compilers with bad input, 100,000 times
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+chaos: $(VENV)/dev.done ## kill the daemon at work, hundreds of times at each ticket system, and judge the tickets
+	@tests/install-peers.sh
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/dev.done ## measure, side by side with what people use today
 	@bench/install-peers.sh

@@ -16,7 +16,7 @@ from watchkeeper.domain.units import format_time
 from watchkeeper.domain.watch import Plan, Watch
 
 _MINUTE: Final = 60_000
-_BEGIN: Final = 1_795_442_400_000  # a Monday morning
+_BEGIN: Final = 1_795_424_400_000  # a Monday morning
 _DAY: Final = 24 * 60 * _MINUTE
 _WHEN: Final = 'values.used_percent > 90 && avg("used_percent", "10m") > 85'
 _USED: Final = (84.0, 92.5, 94.0, 95.5, *[97.25] * 31, 61.0, 61.0)

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import click
 
-from docs import rulepacks
-from docs import example_ticket
+from docs import example_ticket, rulepacks
 from watchkeeper import itsm, probers
 from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main

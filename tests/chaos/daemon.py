@@ -37,8 +37,13 @@ groups:
 """
 
 
-def write_configuration(folder: Path, site: Site, backend: str) -> Path:
-    """The configuration's file. `backend`: the settings of the one backend."""
+def write_configuration(folder: Path, site: Site, backend: str, *, name: str = "config.yaml", more: str = "") -> Path:
+    """The configuration's file.
+
+    Args:
+        backend: the settings of the one backend.
+        more: further keys of the file.
+    """
     lines = [
         f"  - {{id: {probe_id(n)}, prober: tcp, service: {service(n)}, address: '{site.address(n)}', "
         f"labels: {{sort: {'odd' if n % 2 else 'even'}}}}}"
@@ -49,12 +54,12 @@ def write_configuration(folder: Path, site: Site, backend: str) -> Path:
     )
     (folder / "rules.yaml").write_text(RULES)
     services = ", ".join(f"{service(n)}: {{}}" for n in range(SERVICES))
-    config = folder / "config.yaml"
+    config = folder / name
     config.write_text(
         f"probe_files: [probes.yaml]\nrule_files: [rules.yaml]\nservices: {{{services}}}\n"
         # An address of its own, whose port no connection of this machine takes while the daemon is dead.
-        f"web: {{listen: '127.88.255.1:{site.address(0).rpartition(':')[2]}'}}\n"
-        f"itsm: {{backends: {{desk: {backend}}}}}\n"
+        f"web: {{listen: '127.88.255.{len(list(folder.glob('*.yaml')))}:{site.address(0).rpartition(':')[2]}'}}\n"
+        f"itsm: {{backends: {{desk: {backend}}}}}\n{more}"
     )
     return config
 
@@ -81,11 +86,11 @@ def incident_keys(down: frozenset[int]) -> frozenset[str]:
 
 
 class Daemon:
-    """A running `watchkeeper run`. What it logs is added to `daemon.log` in its folder."""
+    """A running `watchkeeper run`. What it logs is added to a file beside its configuration."""
 
     def __init__(self, config: Path) -> None:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("WATCHKEEPER_", "NOTIFY_"))}
-        self._log = config.parent / "daemon.log"
+        self._log = config.with_suffix(".log")
         self._began, self._started = monotonic(), 0.0
         with self._log.open("ab") as log:
             self._read_to = log.tell()
@@ -119,6 +124,10 @@ class Daemon:
         with self._log.open("rb") as log:
             log.seek(self._read_to)
             return log.read()
+
+    def says(self, text: str) -> bool:
+        """Whether it has logged this."""
+        return text.encode() in self._told()
 
     def kill(self) -> None:
         """Ends it as a power cut would. It is dead when this returns, and may be called by any thread."""

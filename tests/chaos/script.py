@@ -29,8 +29,8 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One run of the daemon. `after_s`: until it is killed, where a time decides: since it was begun, or at work since it
-    has started. `nth`: at which of its requests it is killed, where a request decides. `late_s`: when a request that
+    """One run of the daemon. `after_s`: until it is killed, where a time decides: since it was begun, or since it has
+    started. `nth`: at which of its requests it is killed, where a request decides. `late_s`: when a request that
     was not done is done after all; `None`: never."""
 
     flips: Sequence[Flip]

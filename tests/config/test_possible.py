@@ -56,7 +56,8 @@ def everything() -> Iterator[Scope]:
         values = {"free_bytes": free} if used is None else {"used_percent": used, "free_bytes": free}
         one = scope(sample(status, values, duration_s=duration))
         yield one
-        yield replace(one, probe=replace(one.probe, labels={"env": "x"}))
+        for env in ("x", "neither"):
+            yield replace(one, probe=replace(one.probe, labels={"env": env}))
 
 
 EVERYTHING: Final = list(everything())[::7]  # seven divides none of the numbers above: each answer is still there
@@ -78,6 +79,7 @@ def answers(condition: CompiledCondition) -> set[bool]:
 @given(EXPRESSIONS)
 @example("!(values.used_percent > 50) && (values.used_percent >= 100)")
 @example("up ? status == 'down' : status == 'up'")
+@example("(!(labels.env == 'prod')) && (!('x' == labels.env))")
 def test_a_condition_is_impossible_if_it_never_holds_and_only_then(text: str) -> None:
     given_answers = answers(COMPILER.compile(text))
     formula = parse(text)

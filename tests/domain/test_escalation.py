@@ -128,3 +128,17 @@ def test_labels_and_annotations_are_written_when_the_incident_is_opened() -> Non
     assert isinstance(draft, TicketDraft)
     assert "Labels: team=team-web" in draft.description
     assert "\n\nadvice: look at home\nand wait\n" in draft.description
+
+
+def test_an_incident_whose_rule_has_another_name_now_gets_worse_by_the_steps_of_that() -> None:
+    shared = replace(STEP_BY_STEP, key="home")
+    watch = watch_of(plan(probe(), minor("old", shared)))
+    watch.observe(sample(0, DOWN))
+    assert told(watch.revise(plan(probe(), minor("new", shared)), 1000)) == [("joined", 1000), ("left", 1000)]
+    assert told(watch.advance(60 * MINUTE)) == [("escalated", 30 * MINUTE), ("escalated", 60 * MINUTE)]
+
+
+def test_a_ticket_has_a_title_where_the_rules_comes_to_nothing() -> None:
+    watch = watch_of(plan(probe(), rule(title=Text(lambda _: ""))))
+    commands = [one for one in watch.observe(sample(0, DOWN)) if isinstance(one, Command)]
+    assert [one.payload.title for one in commands if isinstance(one.payload, TicketDraft)] == ["Web shop: home"]

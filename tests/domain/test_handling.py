@@ -23,10 +23,12 @@ CHANGES = st.builds(
 
 
 def commands(*changes: TicketChange) -> list[Command]:
+    keyed = [replace(change, key=f"wk-1-{n}") for n, change in enumerate(changes, start=1)]
+    begin_ms, minute_ms = 1_700_000_000_000, 60_000
     return [
-        Command(1, "desk", "wk-1", CommandKind.UPDATE, replace(change, key=f"wk-1-{n}"), 1_700_000_000_000 + n * 60_000, n)
-        for n, change in enumerate(changes, start=1)
-    ]  # fmt: skip
+        Command(1, "desk", "wk-1", CommandKind.UPDATE, change, begin_ms + n * minute_ms, n)
+        for n, change in enumerate(keyed, start=1)
+    ]
 
 
 def ticket(state: TicketState, assignee: str = "", *, is_touched: bool = False) -> Ticket:

@@ -68,12 +68,12 @@ def test_a_ticket_says_what_a_first_responder_needs(tmp_path: Path) -> None:
         "connection refused",
         "Service:  Web (web)",
         "Since:",
-        "Rule:     down: status == 'down'",
+        "Why the rule down fired:",
         "wiki.test",
     ):
         assert needed in said
     ticket = json.loads(setup.command("tickets", "DESK-1", "--json").stdout)
-    assert ticket["description"].startswith("connection refused by 127.0.0.1:")
+    assert ticket["description"].startswith("Web: port-0: connection refused by 127.0.0.1:")
     assert ticket["key"].startswith("wk-")
 
 

@@ -1,10 +1,10 @@
-"""A ticket system that is away for a day, by a clock that is moved by hand, and what becomes of all that waits for it.
+"""A ticket system that is away for a day, by a clock that is moved by hand, and what becomes of all that waits.
 
 `python -m tests.engine.outage` prints the figures.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +55,7 @@ class DistantBackend(MemoryBackend):
     impatient: int = 0
     _again_ms: int = 0
 
-    def fetch(self, refs: Sequence[str]) -> Sequence[Ticket]:  # type: ignore[override]
+    def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         self._begin("fetch")
         return super().fetch(refs)
 
@@ -192,7 +192,8 @@ def told(name: str, drained: Drained) -> str:
     return (
         f"a day away ({name}): {len(backend.tickets)} tickets, {sum(map(len, drained.commands.values()))} changes, "
         f"{backend.asked_in_vain} calls in vain; then {drained.calls_per_ticket:.2f} calls per ticket, drained in "
-        f"{drained.drain_s / 60:.0f} min, {drained.most_in_a_minute} calls in a minute at most, {backend.refused} refused"
+        f"{drained.drain_s / 60:.0f} min, {drained.most_in_a_minute} calls in a minute at most, "
+        f"{backend.refused} refused"
     )
 
 

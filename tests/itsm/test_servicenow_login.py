@@ -30,7 +30,7 @@ def auth_by(folder: Path, way: str) -> dict[str, Any]:
 def oauth(instance: Instance, tmp_path: Path) -> Iterator[TicketBackend]:
     with made(instance, tmp_path, auth=auth_by(tmp_path, "oauth")) as backend:
         yield backend
-        backend._client._login._http.forget()  # type: ignore[attr-defined]
+        backend._client._login._token._http.forget()  # type: ignore[attr-defined]
 
 
 def tokens(instance: Instance) -> int:

@@ -1,4 +1,4 @@
-"""The daemon: everything that runs, put together, started, reloaded and ended."""
+"""The daemon: everything that runs, wired together, reloaded and ended."""
 
 import asyncio
 import os
@@ -8,8 +8,6 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
@@ -17,7 +15,7 @@ import structlog
 from prometheus_client import generate_latest
 
 from watchkeeper import __version__, probers
-from watchkeeper.app.parts import journal_path, load_config, make_desk, make_dry_desk, now_ms, open_database
+from watchkeeper.app.parts import journal_path, load_config, now_ms
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.domain.probe import Probe, Sample
@@ -41,7 +39,7 @@ from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
 from watchkeeper.probers.base import Prober
 from watchkeeper.schema.fields import Address
-from watchkeeper.store import lock, migrate, outbox
+from watchkeeper.store import lock, outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.journal import Journal
 from watchkeeper.store.record import Run, begin_run, record, remember
@@ -49,7 +47,7 @@ from watchkeeper.store.replay import replay
 from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
 from watchkeeper.web.pages import make_app
-from watchkeeper.web.server import ListenError, WebServer, listen
+from watchkeeper.web.server import WebServer
 from watchkeeper.web.status import Condition, status
 
 END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
@@ -57,63 +55,6 @@ END_S = 8.0  # how long a stop may take: less than service managers wait before 
 _INDISPENSABLE = {"recorder", "pulse"}  # threads
 
 _log = structlog.get_logger("daemon")
-
-
-async def run_daemon(config: Config, began_s: float) -> bool:
-    """The daemon, until a signal ends it. False when it could not go on.
-
-    Args:
-        began_s: when the process began its work, by the monotonic clock.
-
-    Raises:
-        ListenError, StoreError, SecretUnavailable, TooFewDescriptors: it could not start.
-    """
-    database = open_database(config)
-    try:
-        with listen(config.listen) as sock:
-            return await _run(config, database, sock, began_s, make_desk)
-    finally:
-        database.close()
-
-
-async def run_dry(config: Config, began_s: float) -> bool:
-    """The daemon on a database that is thrown away in the end, with backends that only tell what would be sent. What
-    the configuration names as its database is not even opened, and another daemon on it may run meanwhile.
-
-    Raises:
-        ListenError, StoreError, TooFewDescriptors: it could not start.
-    """
-    with TemporaryDirectory(prefix="watchkeeper-dry-run-") as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'watchkeeper.db'}")
-        try:
-            with _listen_anywhere(config.listen) as sock:
-                _log.warning("dry_run", text="nothing is sent to ticket systems, and nothing is kept")
-                return await _run(config, database, sock, began_s, make_dry_desk)
-        finally:
-            database.close()
-
-
-def _listen_anywhere(address: Address) -> socket.socket:
-    """On the address, or where there is room if another daemon has it."""
-    try:
-        return listen(address)
-    except ListenError:
-        return listen(Address("127.0.0.1", 0))
-
-
-async def _run(
-    config: Config,
-    database: Database,
-    sock: socket.socket,
-    began_s: float,
-    make: Callable[[Backend, Database], Desk],
-) -> bool:
-    held = lock.acquire(database)
-    try:
-        migrate.upgrade(database)
-        return await Daemon(config, database, held, sock, began_s, make).run()
-    finally:
-        held.release()
 
 
 class Daemon:

@@ -29,7 +29,7 @@ def command(config_path: Path, *, is_dry: bool) -> None:
     import structlog
 
     from watchkeeper import log
-    from watchkeeper.app.daemon import run_daemon, run_dry
+    from watchkeeper.app.start import run_daemon, run_dry
     from watchkeeper.engine.descriptors import TooFewDescriptors
     from watchkeeper.engine.memory import share_one_heap
     from watchkeeper.schema.fields import SecretUnavailable

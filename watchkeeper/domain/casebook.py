@@ -103,11 +103,17 @@ class Casebook:
         change = TicketChange(notes.resolved(words, incident, reason, alert.since_ms), TicketState.RESOLVED)
         return self._take(incident, event, Happening.RESOLVED, alert, change, alert.since_ms)
 
-    def escalations(self, rules: Mapping[str, Rule], key: str | None = None) -> Iterator[tuple[int, str]]:
+    def rule_of(self, incident: Incident) -> Rule | None:
+        """The rule that says how bad an incident gets: the one that opened it or, where that is gone, the first whose
+        alert fires."""
+        names = (incident.rule_id, *(ref.rule_id for ref in incident.affected if ref in incident.firing))
+        return next((self._plan.rules[name] for name in names if name in self._plan.rules), None)
+
+    def escalations(self, key: str | None = None) -> Iterator[tuple[int, str]]:
         """When which open incidents get worse, if they are still open then: all of them, or the one of a key."""
         found = self.open.values() if key is None else [self.open[key]]
         for incident in found:
-            rule = rules.get(incident.rule_id)
+            rule = self.rule_of(incident)
             for step_ in () if rule is None else rule.incident.escalation:
                 if is_worse(step_.severity, incident.severity):
                     yield incident.opened_ms + step_.after_ms, incident.key
@@ -262,7 +268,7 @@ class Casebook:
             key=key,
             rule_id=rule.id,
             service=scope.service.id,
-            title=rule.title(scope),
+            title=rule.title(scope) or f"{scope.service.title}: {scope.probe.id}",
             severity=rule.severity,
             impact=impact,
             urgency=urgency,

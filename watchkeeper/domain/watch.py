@@ -265,7 +265,7 @@ class Watch:
 
     def _escalate(self, key: str, due_ms: int) -> list[Effect]:
         incident = self._casebook.open.get(key)
-        rule = None if incident is None else self.plan.rules.get(incident.rule_id)
+        rule = None if incident is None else self._casebook.rule_of(incident)
         return [] if rule is None else self._casebook.escalate(key, rule, due_ms)
 
     def _take_up_again(self, key: str, due_ms: int) -> list[Effect]:
@@ -286,7 +286,7 @@ class Watch:
         return None
 
     def _set_escalations(self, key: str) -> None:
-        for due, _ in self._casebook.escalations(self.plan.rules, key):
+        for due, _ in self._casebook.escalations(key):
             self._clocks.set(due, Kind.ESCALATION, (key,))
 
     def _note_edits(
@@ -341,7 +341,7 @@ class Watch:
                 if hold.no_data_ms is not None:
                     binding.heard_ms = heard_ms.get(binding.rule.id, now_ms)
                     self._clocks.set(binding.heard_ms + hold.no_data_ms, Kind.SILENCE, ref)
-        for due, key in self._casebook.escalations(self.plan.rules):
+        for due, key in self._casebook.escalations():
             self._clocks.set(max(due, now_ms), Kind.ESCALATION, (key,))
         for due, key in self._casebook.abandoned():
             self._clocks.set(max(due, now_ms), Kind.ABANDONED, (key,))

@@ -67,13 +67,13 @@ def level_fields(
         if field is not None:
             wanted[field.field] = field.value(level)
     values, left_out = form.filled(wanted, cloud=cloud)
-    field = form.fields.get("priority")
-    if field is None:
+    urgencies = form.fields.get("priority")
+    if urgencies is None:
         left_out += ["there is no field priority on its screen"] if options.priority else []
-    elif (chosen := _priority(options.priority, field, priority(impact, urgency))) is not None:
+    elif (chosen := _priority(options.priority, urgencies, priority(impact, urgency))) is not None:
         values["priority"] = {"id": str(chosen["id"])}
-    elif field.allowed:
-        left_out.append(f"there is no priority like that: there is {', '.join(field.choices)}")
+    elif urgencies.allowed:
+        left_out.append(f"there is no priority like that: there is {', '.join(urgencies.choices)}")
     return values, left_out
 
 

@@ -1,7 +1,7 @@
 """Ticket systems as the chaos test needs them: one module for each, found by its name.
 
-A module has `open_desk(folder, mischief)`, which gives a `Desk` as long as it is open, `FAULTS`: what can go wrong with
-its requests, and `ACTS`: what people can do that watchkeeper is to see.
+A module has `open_desk(folder, mischief)`, which gives a `Desk` as long as it is open; `FAULTS`, what can go wrong
+with its requests; and `ACTS`, what people can do that watchkeeper is to see.
 """
 
 from collections.abc import Sequence
@@ -81,5 +81,5 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Adapter:
-    module: Adapter = import_module(f"{__name__}.{name}")  # type: ignore[assignment]
+    module: Adapter = import_module(f"{__name__}.{name}")
     return module
