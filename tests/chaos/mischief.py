@@ -13,6 +13,7 @@ from tests.simulators.http import Fault, Request, Response, Wire
 
 TIMEOUT_S: Final = 1.0  # of the daemon's calls
 LATE_S: Final = 1.3  # when what hangs goes on: nobody waits for it any more
+LATER_S: Final = 2.0
 CERTAIN_AFTER_S: Final = 3.5  # what did not happen until then does not happen any more
 
 
@@ -33,9 +34,18 @@ def _commits_and_hangs(wire: Wire, do: faults.Do) -> None:
     wire.send(response)
 
 
-COMMITS_LATE: Final = Fault("commits late", commits=True, run=_commits_late)
+def _gives_up_and_commits_late(wire: Wire, do: faults.Do) -> None:
+    """A gateway loses its patience, and the system behind it goes on."""
+    wire.send(Response(504, faults.HTML, faults.ERROR_PAGE))
+    wire.hang(LATER_S)
+    do()
+    wire.close()
+
+
 USUAL: Final[Sequence[Fault]] = (
     Fault("hangs", commits=False, run=_hangs),
+    Fault("commits late", commits=True, run=_commits_late),
+    Fault("says 504 and commits late", commits=True, run=_gives_up_and_commits_late),
     Fault("commits and hangs", commits=True, run=_commits_and_hangs),
     faults.COMMITS_AND_DRIPS,
     *(fault for fault in faults.LOST if fault is not faults.HANGS and fault is not faults.SAYS_503_AFTER_7),

@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from watchkeeper.store.database import Database, StoreError
 SETTLED_S: Final = 240.0  # how long the backlog may take at most when all is well again: pauses have grown long
 QUIET_S: Final = 3.0  # for so long nothing happens any more when it is settled
 _STARTED_S: Final = 20.0  # how long a life may last however slow the machine is
-_EVENING_S: Final = 4.0  # so long people go on when all goes well
+_EVENING_S: Final = 5.0  # so long faults, and people, go on when nobody is killed any more
 _LOOK_S: Final = 0.03
 _MEMORY: Final = Path("/dev/shm")
 
@@ -72,7 +72,7 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
             mischief.visit = crowd.visit
         world = World(folder, site, desk, mischief, written)
         world.live()
-        settled_s = world.settle(crowd if people else None)
+        settled_s = world.settle(crowd.go_home)
         case = world.case(crowd)
         verdict = judge(case)
         wrong = (*world.surprises, *verdict.wrong)
@@ -126,19 +126,17 @@ class World:
             else:
                 self.surprises.append(f"in life {number} the daemon ended by itself, with status {status}")
 
-    def settle(self, crowd: People | None) -> float:
-        """All goes well from now on, and a last daemon makes good what there is to. How many seconds that took, when
-        people, if there are any, have gone home."""
-        self._mischief.calm_down()
+    def settle(self, people_go_home: Callable[[], None]) -> float:
+        """A last daemon is not killed. Some seconds later all goes well for it, and it makes good what there is to.
+        How many seconds that took."""
         for target in self._site.down ^ self._script.down:
             self._site.flip(target)
         daemon = Daemon(self._config)
         try:
-            while crowd is not None and not crowd.is_tired and daemon.worked_s < _EVENING_S:
-                if daemon.ended(_LOOK_S) is not None:
-                    break
-            if crowd is not None:
-                crowd.go_home()
+            while daemon.worked_s < _EVENING_S and daemon.ended(_LOOK_S) is None:
+                pass
+            people_go_home()
+            self._mischief.calm_down()
             began = monotonic()
             open_ = self._wait_until_quiet(daemon, began + SETTLED_S)
             settled_s = monotonic() - began - QUIET_S

@@ -74,7 +74,7 @@ def write(seed: int, kills: int, targets: int, *, has_wire: bool) -> Script:
                 death=death,
                 after_s=chance.uniform(0.0, 0.9) if death is Death.AT_START else chance.uniform(0.1, 1.5),
                 nth=min(chance.randint(1, 30), chance.randint(1, 30)),
-                late_s=chance.choice((None, 0.0, 0.4, 1.0)),
+                late_s=chance.choice((None, 0.0, 1.5, 2.5)),
             )
         )
     down = frozenset(chance.sample(range(targets), targets // 3))

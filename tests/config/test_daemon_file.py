@@ -81,7 +81,8 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
          "(did you mean 'local'?); accepted: local")),
         ("itsm: {backends: {a: {}}}", "5:22: itsm.backends.a: type is required; accepted: local"),
         ("itsm: {backends: {a: {type: local, tpye: b}}}", ("5:36: itsm.backends.a.tpye: unknown key "
-         "(did you mean 'type'?); accepted: auto_resolve, index_lag, rate, reopen_after, reopen_within, type")),
+         "(did you mean 'type'?); accepted: auto_resolve, certain_after, description, index_lag, language, rate, "
+         "reopen_after, reopen_within, sync, type")),
         ("itsm: {backends: {a: {type: local}, b: {type: local}}}", ("5:7: itsm: must say which of a, b is the "
          "default")),
         ("service_files: [none/*.yaml]", "5:17: service_files[0]: no file matches none/*.yaml"),

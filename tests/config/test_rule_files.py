@@ -189,9 +189,9 @@ def when_said(folder: Folder, when: str) -> list[str]:
     [
         "up && values.status_cod > 3",
         "'up && values.status_cod > 3'",
-        "'labels.a == ''b'' && values.status_cod > 3'",
-        r'"labels.a == \"b\" && values.status_cod > 3"',
-        r'"labels.a == \x27b\u0027 \n && values.status_cod > 3"',
+        "'message == ''b'' && values.status_cod > 3'",
+        r'"message == \"b\" && values.status_cod > 3"',
+        r'"message == \x27b\u0027 \n && values.status_cod > 3"',
         '"up &&\n          \\\n          values.status_cod > 3"',
         "up &&\n          values.status_cod > 3",
         "|\n          up &&\n            values.status_cod > 3",
@@ -211,6 +211,45 @@ def test_a_mistake_in_a_condition_is_found_at_its_column(folder: Folder, when: s
     place = f"{len(before)}:{len(before[-1]) + 1}"
     name = "the http prober produces no value 'status_cod' (did you mean 'status_code'?)"
     assert said == f"{place}: {name}: it has {HTTP_VALUES}"
+
+
+@pytest.mark.parametrize(
+    ("when", "column"),
+    [("duration / 0 > 1", 26), ("duration / 0.0 > 1", 26), ("size(message) % 0 == 1", 31), ("1 / 0x0 > 1", 19)],
+)
+def test_a_division_by_a_zero_that_stands_there_is_a_mistake(folder: Folder, when: str, column: int) -> None:
+    assert when_said(folder, when) == [f"6:{column}: divides by zero"]
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("when: labels.evn == 'prod'", "6:22: groups[0].rules[r].when"),
+        ("when: up\n        title: '{{ labels.evn }} is down'", "7:27: groups[0].rules[r].title"),
+        ("when: up\n        annotations: {a: 'of {{ labels.evn }}'}", "7:40: groups[0].rules[r].annotations.a"),
+    ],
+)
+def test_a_label_that_no_matched_probe_has_is_a_mistake(folder: Folder, line: str, place: str) -> None:
+    folder.write("rules.yaml", f"groups:\n  - name: all\n    rules:\n      - id: r\n#\n        {line}\n")
+    assert folder.problem() == (
+        f"rules.yaml:{place}: no matched probe has the label 'evn' (did you mean 'env'?): there is env"
+    )
+
+
+@pytest.mark.parametrize(
+    "when", ["has(labels.quiet) && up", "message == 'labels.quiet' || up", "labels.env == 'prod'"]
+)
+def test_a_label_may_be_asked_for_where_it_may_be_missing(folder: Folder, when: str) -> None:
+    rule_of(folder, f'when: "{when}"')
+
+
+def test_what_is_right_in_a_rule_with_a_mistake_is_looked_at_all_the_same(folder: Folder) -> None:
+    folder.write(
+        "rules.yaml",
+        "groups: [{name: all, rules: [{id: r, whn: 3, when: values.nope > 1, for: 5, title: '{{ nope }}'}]}]\n",
+    )
+    said = [line.partition(": ")[2].partition(": ")[0] for line in folder.problems()]
+    assert set(said) == {f"groups[0].rules[r].{key}" for key in ("whn", "when", "for", "title")}
 
 
 NEVER = 'can not be: a sample that is unknown is not judged, so that a rule sees "up" or "down" only'

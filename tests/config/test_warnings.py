@@ -182,7 +182,7 @@ def test_a_condition_that_can_not_hold_for_some_probes_names_them(folder: Folder
         "count('duration', '1h') > 12",
         "missed > 2 && status != 'up' && status != 'down'",
         "values.used_percent > (up ? 90 : 80) && values.used_percent < 80",
-        "labels.env == 'a . b' || labels.env == 'a.b'",
+        "labels.tier == 'a . b' || labels.tier == 'a.b'",
         "[1, 2].exists(n, n > 1 && n < 3) && up",
         "!up && status.startsWith('d')",
         "rate('free_bytes', '20m') > 1 || duration > 3",

@@ -1,6 +1,6 @@
 """What a first responder reads in a new ticket."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -50,7 +50,7 @@ def drafts(effects: Sequence[Effect]) -> list[TicketDraft]:
 
 
 def opened(
-    one: Plan, samples: Sequence[Sample], earlier: dict[str, tuple[Earlier, ...]] | None = None
+    one: Plan, samples: Sequence[Sample], earlier: Mapping[str, Sequence[Earlier]] | None = None
 ) -> TicketDraft:
     watch = Watch(one, next_incident_id=7, earlier_incidents=earlier or {})
     watch.revise(one, BEGAN)
@@ -107,7 +107,7 @@ def test_a_ticket_is_written_in_the_language_of_its_backend() -> None:
         "root is up：97.25% full",
         "",
         "开始时间：    2023-11-14 22:14:20Z（至开单已持续 2 分钟）",
-        "服务：        Database（db），负责团队 team-db，重要性高",
+        "服务：        Database（db），负责团队：team-db，重要性高",
         "配置项：      CI0042",
         "依赖它的服务：Web shop、Billing",
         "探针：        root，目标 db1.example（http，健康）",

@@ -142,3 +142,12 @@ def test_a_ticket_has_a_title_where_the_rules_comes_to_nothing() -> None:
     watch = watch_of(plan(probe(), rule(title=Text(lambda _: ""))))
     commands = [one for one in watch.observe(sample(0, DOWN)) if isinstance(one, Command)]
     assert [one.payload.title for one in commands if isinstance(one.payload, TicketDraft)] == ["Web shop: home"]
+
+
+def test_where_rules_share_an_incident_its_history_tells_them_apart() -> None:
+    shared = IncidentPolicy(key="disk")
+    full = replace(minor("full", shared), hold=Hold(for_ms=5 * MINUTE))
+    watch = watch_of(plan(probe(), minor("filling", shared), full))
+    effects = [effect for n in range(7) for effect in watch.observe(sample(n * MINUTE, DOWN))]
+    texts = [one.text for one in effects if isinstance(one, IncidentChanged)]
+    assert texts[-1].startswith("home (full) joined")

@@ -196,6 +196,22 @@ def test_a_reload_does_not_start_silence_anew() -> None:
     assert told(watch.advance(11 * MINUTE)) == [("opened", 11 * MINUTE)]
 
 
+def test_a_bad_sample_after_silence_does_not_end_what_failures_would_not_have_begun() -> None:
+    counting = Hold(failures=3, of=3, no_data_ms=10 * MINUTE)
+    watch = watch_of(plan(probe(), over_90(counting)))
+    assert told(watch.advance(10 * MINUTE)) == [("opened", 10 * MINUTE)]
+    assert told(watch.observe(sample(11 * MINUTE, used=95))) == []
+    assert told(watch.observe(sample(12 * MINUTE, used=10))) == [("resolved", 12 * MINUTE)]
+
+
+def test_time_in_which_nothing_could_be_heard_is_no_silence() -> None:
+    watch = watch_of(plan(probe(), over_90(SILENT)))
+    watch.observe(sample(MINUTE, used=10))
+    watch.stood_still(60 * MINUTE)
+    assert told(watch.advance(71 * MINUTE - 1)) == []
+    assert told(watch.advance(71 * MINUTE)) == [("opened", 71 * MINUTE)]
+
+
 def flapping_watch() -> Watch:
     return watch_of(plan(probe(), rule(hold=FLAPPY)))
 

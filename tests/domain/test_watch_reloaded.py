@@ -53,6 +53,13 @@ def test_a_rule_that_is_worded_anew_keeps_what_it_waits_for() -> None:
     assert told(watch.advance(61_000)) == [("opened", 61_000)]
 
 
+def test_a_condition_that_is_broken_into_other_lines_is_the_same() -> None:
+    hold = Hold(for_ms=60_000)
+    watch = watch_of(plan(probe(), replace(used_over(80, hold), when="used > 80 && up")))
+    watch.observe(sample(1000, used=85))
+    assert watch.revise(plan(probe(), replace(used_over(80, hold), when="used > 80\n  && up")), 30_000) == []
+
+
 def test_what_waits_under_another_condition_waits_anew() -> None:
     watch = watch_of(plan(probe(), used_over(80, Hold(for_ms=60_000))))
     watch.observe(sample(1000, used=85))

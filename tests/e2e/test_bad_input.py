@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Setup, run_command
+from tests.e2e.daemon import Setup, free_port, run_command
 from tests.e2e.test_restart import DOWN, tcp_probes
 
 PROBES = tcp_probes([9])
@@ -121,3 +121,15 @@ def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
 def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     assert run_command("run", "--colour", folder=tmp_path).returncode == 2
     assert run_command("sing", folder=tmp_path).returncode == 2
+
+
+def test_a_mistake_in_a_rule_keeps_nobody_from_his_incidents(tmp_path: Path) -> None:
+    setup = Setup.of(tmp_path, probes=tcp_probes([free_port()]), rules=DOWN)
+    with setup.daemon():
+        setup.wait_until(lambda: bool(setup.listed("tickets")))
+    (tmp_path / "rules.yaml").write_text("groups: [{name: a, rules: [{id: r, when: nope}]}]\n")
+
+    assert setup.command("check").returncode == 1
+    for command in ("incidents", "tickets", "db"):
+        arguments = ["upgrade"] if command == "db" else []
+        assert setup.command(command, *arguments).returncode == 0

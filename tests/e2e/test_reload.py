@@ -16,7 +16,7 @@ def test_sighup_takes_on_a_new_probe_and_a_removed_rule_resolves_its_incident(tm
         daemon.signal(signal.SIGHUP)
         daemon.wait_for("reloaded", probes=2, rules=0)
         resolved = daemon.wait_for("ticket_resolved")
-        assert resolved["text"].endswith(": rule removed")
+        assert resolved["text"].partition("\n")[0].endswith(": rule removed")
         assert "watchkeeper_config_last_reload_successful 1.0\n" in setup.get("/metrics")[1]
 
 

@@ -1,6 +1,7 @@
 """Samples and clocks go in; what follows is recorded, counted and told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from structlog.testing import capture_logs
@@ -9,7 +10,7 @@ from tests.engine import made
 from tests.engine.hand_loop import START_MS, hand_loop, on_hand_loop
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
 from watchkeeper.domain.probe import Status
-from watchkeeper.domain.rule import Rule
+from watchkeeper.domain.rule import Hold, Rule
 from watchkeeper.domain.ticket import Command
 from watchkeeper.domain.watch import Watch
 from watchkeeper.engine.evaluation import Evaluation
@@ -52,6 +53,25 @@ async def test_what_follows_from_one_sample_is_recorded_as_one_decision() -> Non
     [decision] = on.recorded
     kinds = [type(effect) for effect in decision]
     assert kinds == [StatusChanged, AlertChanged, IncidentChanged, Command]
+
+
+def test_time_in_which_the_process_stood_still_is_nobodys_silence() -> None:
+    now = [START_MS]
+    recorded: list[Sequence[Effect]] = []
+    plan = made.plan([made.probe("web")], replace(made.rule(), hold=Hold(no_data_ms=60_000)))
+    evaluation = Evaluation(Watch(plan), lambda: now[0], recorded.append, Figures("1.2.3"))
+    evaluation.revise(plan)
+    evaluation.observe(made.probe("web"), made.sample("web", Status.UP, now[0]))
+    recorded.clear()
+
+    now[0] += 600_000  # nobody was there to call `note_alive`
+    evaluation.advance()
+    assert recorded == []
+    for _ in range(15):
+        now[0] += 5_000
+        evaluation.note_alive()
+        evaluation.advance()
+    assert [type(effect) for effect in recorded[0]] == [AlertChanged, IncidentChanged, Command]
 
 
 @on_hand_loop

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from tests.store import made
 from watchkeeper.domain.earlier import MOST_KEYS, Earlier
 from watchkeeper.domain.incident import Incident, Superseded, step
-from watchkeeper.store import tables
+from watchkeeper.store import outbox, tables
 from watchkeeper.store.database import Database
 from watchkeeper.store.earlier import KEPT_MS, MOST_ROWS
 from watchkeeper.store.record import begin_run, record, remember
@@ -56,3 +56,15 @@ def test_of_very_many_the_newest_are_remembered_and_soon(database: Database) -> 
     assert process_time() - began < 2
     assert sum(map(len, found.values())) <= MOST_ROWS
     assert max(one[0].id for one in found.values()) == MOST_ROWS + 4_999
+
+
+def test_the_number_of_its_ticket_is_known_though_nobody_has_read_it_back(database: Database) -> None:
+    begin_run(database, KEPT_MS, "1", ())
+    one = made.incident(1, key="a")
+    record(database, [made.opened(one), made.create(one)])
+    claim = outbox.claim(database, "desk", 10_000)
+    assert claim is not None
+    outbox.settle_delivered(database, claim.commands, made.ticket(claim.command), 10_000)
+    record(database, [made.over(one, at_ms=KEPT_MS)])
+
+    assert remember(database).earlier_incidents["a"] == (Earlier(1, 1_001, KEPT_MS, "T-1"),)

@@ -117,7 +117,9 @@ class Daemon:
         self._retention = Retention(now_ms, database, config.retention)
         self._history = History(database, now_ms, self._fill)
         self._runner = Runner(now_ms, self._prober, self._observe, self._recorder.is_full, limits)
-        self._schedule = Schedule(now_ms, self._runner.start, self._runner.miss, self._lag.note)
+        self._schedule = Schedule(
+            now_ms, self._runner.start, self._runner.miss, self._lag.note, self._evaluation.note_alive
+        )
         self._pulse = Pulse(database, held, self._run_id, now_ms, self._deliveries.wake)
         self._exposition = Exposition(self._watch)
         self._web = WebServer(make_app(self), sock)

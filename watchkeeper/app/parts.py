@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchkeeper import itsm, probers
-from watchkeeper.config.load import Backend, Catalogue, Config, load
+from watchkeeper.config.load import Backend, Catalogue, Config, Place, find_state, load
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.probe import Probe, Sample
 from watchkeeper.itsm.base import Outcome, Surroundings, TicketBackend
@@ -43,7 +43,16 @@ def load_config(path: Path, rule_files: Sequence[str] | None = None) -> Config:
     return load(path, catalogue(), rule_files)
 
 
-def open_database(config: Config) -> Database:
+def load_state(path: Path) -> Place:
+    """Where the state of a configuration is, whatever else is wrong with it.
+
+    Raises:
+        ConfigError: that can not be told.
+    """
+    return find_state(path, catalogue())
+
+
+def open_database(config: Config | Place) -> Database:
     """The database of a configuration; not yet migrated, nor even asked.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from watchkeeper.cli._options import WRONG, config_option, database_of, fail, read_config
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state
 from watchkeeper.cli._output import printable
 from watchkeeper.domain.desk import Act, Move, WrongMove, in_words
 
@@ -82,7 +82,7 @@ def _act(number: str, config_path: Path, act: Act) -> None:
     from watchkeeper.store.desk import StoredDesk
     from watchkeeper.store.listing import show_ticket
 
-    with database_of(read_config(config_path), for_reading=True) as database:
+    with database_of(find_state(config_path), for_reading=True) as database:
         try:
             done = StoredDesk(database).act(number, act, now_ms())
         except WrongMove as wrong:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from watchkeeper.config.load import Config
+    from watchkeeper.config.load import Config, Place
     from watchkeeper.store.database import Database
 
 WRONG = 1
@@ -58,8 +58,20 @@ def read_config(path: Path, rule_files: Sequence[str] | None = None) -> "Config"
         fail(f"{error}\n{count} problem{'s' if count > 1 else ''} found", WRONG)
 
 
+def find_state(path: Path) -> "Place":
+    """Where the state is, for commands that look at it: a mistake in a rule does not keep anybody from his incidents.
+    Ends the command when it can not be told."""
+    from watchkeeper.app.parts import load_state
+    from watchkeeper.config.problems import ConfigError
+
+    try:
+        return load_state(path)
+    except ConfigError as error:
+        fail(str(error), WRONG)
+
+
 @contextmanager
-def database_of(config: "Config", *, for_reading: bool = False) -> "Iterator[Database]":
+def database_of(config: "Config | Place", *, for_reading: bool = False) -> "Iterator[Database]":
     """The database of a configuration; ends the command when it can not be used.
 
     Args:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state, json_option, read_config
 from watchkeeper.cli._output import print_json, print_table
 from watchkeeper.domain.incident import incident_id, incident_number
 from watchkeeper.domain.units import format_time
@@ -28,7 +28,7 @@ def rejected(config_path: Path, *, as_json: bool, backend: str | None, limit: in
     """
     from watchkeeper.store.rejections import list_rejected
 
-    with database_of(read_config(config_path), for_reading=True) as database:
+    with database_of(find_state(config_path), for_reading=True) as database:
         found = list_rejected(database, backend=backend, limit=limit)
     if as_json:
         print_json([_as_json(one) for one in found])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from watchkeeper.cli._options import config_option, database_of, read_config
+from watchkeeper.cli._options import config_option, database_of, find_state
 
 
 @click.group("db")
@@ -18,7 +18,7 @@ def upgrade(config_path: Path) -> None:
     """Bring the database to this version's schema. `watchkeeper run` does the same at its start."""
     from watchkeeper.store import migrate
 
-    with database_of(read_config(config_path)) as database:
+    with database_of(find_state(config_path)) as database:
         before = migrate.upgrade(database)
         if before == migrate.SCHEMA:
             click.echo(f"{database.name} is up to date (schema {before})")
@@ -44,7 +44,7 @@ def backup(config_path: Path, folder: Path | None) -> None:
     from watchkeeper.app.parts import now_ms
     from watchkeeper.store.backup import backup as copy
 
-    with database_of(read_config(config_path)) as database:
+    with database_of(find_state(config_path)) as database:
         beside = database.file.parent / "backups" if database.file is not None else Path("backups")
         target = copy(database, folder or beside, now_ms())
         click.echo(f"{target} ({target.stat().st_size} bytes)")

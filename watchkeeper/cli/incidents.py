@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state, json_option
 from watchkeeper.cli._output import print_json, print_table, printable
 from watchkeeper.domain.incident import incident_id, incident_number
 from watchkeeper.domain.units import format_elapsed_ms, format_time
@@ -29,7 +29,7 @@ def command(
     from watchkeeper.store.listing import list_incidents, show_incident
 
     wanted = None if number is None else _id_of(number)
-    with database_of(read_config(config_path), for_reading=True) as database:
+    with database_of(find_state(config_path), for_reading=True) as database:
         if wanted is None:
             rows = list_incidents(
                 database, state=None if state is None else IncidentState(state), service=service, limit=limit

@@ -7,7 +7,7 @@ import click
 
 from watchkeeper.cli import _desk, _preview, _rejected
 from watchkeeper.cli._group import ListGroup
-from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
+from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state, json_option
 from watchkeeper.cli._output import print_json, print_table, printable
 from watchkeeper.domain.desk import in_words
 from watchkeeper.domain.incident import incident_number
@@ -39,7 +39,7 @@ def list_(
     """List tickets, the newest first, or show one by its NUMBER, such as DESK-12. `list` may be left out."""
     from watchkeeper.store.listing import list_tickets, show_ticket
 
-    with database_of(read_config(config_path), for_reading=True) as database:
+    with database_of(find_state(config_path), for_reading=True) as database:
         if number is None:
             wanted = None if state is None else TicketState(state)
             _print_list(list_tickets(database, state=wanted, backend=backend, limit=limit), as_json=as_json)

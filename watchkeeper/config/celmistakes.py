@@ -6,7 +6,7 @@ CEL's own messages name its types and its place in the text that was compiled; p
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Final
 
 from watchkeeper.config.celnumbers import NO_OVERLOAD
@@ -120,6 +120,15 @@ def asks_for_unknown(tokens: Tokens) -> Iterator[Mistake]:
         elif operator == "in":
             compared += takewhile(lambda one: one.text != "]", solid[at + 2 :])
         yield from (Mistake(one.at, message) for one in compared if one.literal() == Status.UNKNOWN)
+
+
+def divides_by_zero(tokens: Tokens) -> Iterator[Mistake]:
+    """Where something is divided by a zero that stands there."""
+    solid = [token for token in tokens.items if token.kind != "space"]
+    for operator, by in pairwise(solid):
+        divides = operator.kind == "operator" and operator.text in "/%"
+        if divides and by.kind in ("int", "uint", "float") and not by.text.strip("0xX.uUeE+-"):
+            yield Mistake(by.at, "divides by zero")
 
 
 def general_mistake(said: str) -> Mistake:

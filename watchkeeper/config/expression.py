@@ -20,6 +20,7 @@ from watchkeeper.config.celmistakes import (
     ExpressionError,
     Mistake,
     asks_for_unknown,
+    divides_by_zero,
     general_mistake,
     plain_error,
 )
@@ -140,6 +141,7 @@ class Compiler:
         spans, mistakes = self._check_calls(tokens)
         mistakes += self._replace_has(tokens)
         mistakes += asks_for_unknown(tokens)
+        mistakes += divides_by_zero(tokens)
         patterns, wrong = self._literals.patterns(tokens)
         mistakes += wrong
         mistakes += list(too_much(tokens, patterns)) or self._literals.wrong(tokens)

@@ -87,6 +87,23 @@ def load(path: Path, catalogue: Catalogue, rule_files: Sequence[str] | None = No
     return _Loader(catalogue).load(path, rule_files)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the state of a configuration is: all that is needed to look at what is stored."""
+
+    path: Path
+    state: str | Secret
+
+
+def find_state(path: Path, catalogue: Catalogue) -> Place:
+    """Where the state is, whatever else is wrong with the configuration.
+
+    Raises:
+        ConfigError: the daemon's file can not be read, or `state` is what is wrong with it.
+    """
+    return _Loader(catalogue).find_state(path)
+
+
 class _Loader:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -143,6 +160,17 @@ class _Loader:
             files=tuple(dict.fromkeys(self._files)),
             warnings=tuple(warnings),
         )
+
+    def find_state(self, path: Path) -> Place:
+        """See `find_state`."""
+        document = Document(path)
+        wrong: list[Problem] = []
+        validate(DaemonFile, document.data, document, problems=wrong)
+        self._problems += [problem for problem in wrong if problem.path.partition(".")[0] == "state"]
+        state = self._state(document, validate_right(DaemonFile, document.data, document, probe_files=[]).state)
+        if self._problems:
+            raise ConfigError(self._problems)
+        return Place(path, state)
 
     def _probes(self, document: Document, daemon: DaemonFile, services: Mapping[str, Service]) -> ProbeReader:
         known = None if "service_files" in self._unread else services

@@ -1,8 +1,9 @@
 """Rule files into rules: which probes they match, and their conditions compiled for the probers of these."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.document import Document, Path_
@@ -11,9 +12,12 @@ from watchkeeper.config.probes import FindProber
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.rulemodels import FailuresModel, FlappingModel, NoDataModel, RuleFile, RuleModel
 from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template, template_problem
-from watchkeeper.config.validation import validate
+from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.domain.probe import Probe
 from watchkeeper.domain.rule import Escalation, GroupBy, Hold, IncidentPolicy, Match, Rule, Thresholds, is_worse
+
+# Not where it is asked whether there is one, nor in a text.
+_LABEL: Final = re.compile(r"(?<!has\()(?<![\w.\"'])labels\.([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ class RuleReader:
         known = len(self.problems)
         self._note_id(document, path, raw.get("id"))
         model = validate(RuleModel, raw, document, path, problems=self.problems)
-        if model is None:
-            return
+        if model is None:  # what is right is looked at all the same, so that all problems show in one run
+            model = validate_right(RuleModel, raw, document, id="unknown", when="true")
         self._check_names(document, path, model)
         match = Match(**model.match.model_dump())
         matched = [probe for probe in self.probes.values() if match(probe)]
@@ -69,6 +73,7 @@ class RuleReader:
         labels = self._templates(document, (*path, "labels"), model.labels, probers)
         annotations = self._templates(document, (*path, "annotations"), model.annotations, probers, one_line=False)
         self._check_escalation(document, path, model)
+        self._check_labels(document, path, model, matched)
         if title is None or len(self.problems) > known:
             return
         self.places[model.id] = document, path
@@ -121,14 +126,37 @@ class RuleReader:
                 self.problems.append(document.problem((*path, *place), message))
 
     def _check_group_by(self, document: Document, path: Path_, model: RuleModel, matched: list[Probe]) -> None:
-        if self.known.probes is None or len(self.known.probes) > len(self.probes):
-            return  # a probe that could not be read may have the label
+        if self._may_miss_probes():
+            return  # one of them may have the label
         labels = sorted({label for probe in matched for label in probe.labels})
         known = [*GroupBy, *labels]
         for index, name in enumerate(model.incident.group_by):
             if name not in known and matched:
                 message = f"no matched probe has the label {name!r}{suggest(name, known)}; accepted: {listing(known)}"
                 self.problems.append(document.problem((*path, "incident", "group_by", index), message))
+
+    def _check_labels(self, document: Document, path: Path_, model: RuleModel, matched: list[Probe]) -> None:
+        """A label that no matched probe has is a slip of the pen: nothing would ever be known of it."""
+        if self._may_miss_probes() or not matched:
+            return
+        known = sorted({label for probe in matched for label in probe.labels})
+        texts: dict[Path_, str] = {
+            ("when",): model.when,
+            ("resolve_when",): model.resolve_when or "",
+            ("title",): model.title,
+        }
+        texts |= {("labels", name): text for name, text in model.labels.items()}
+        texts |= {("annotations", name): text for name, text in model.annotations.items()}
+        for place, text in texts.items():
+            for found in _LABEL.finditer(text):
+                if found[1] not in known:
+                    message = f"no matched probe has the label {found[1]!r}{suggest(found[1], known)}: there is "
+                    where = document.problem((*path, *place), message + listing(known), offset=found.start(1))
+                    self.problems.append(where)
+
+    def _may_miss_probes(self) -> bool:
+        """Whether there are probes that could not be read."""
+        return self.known.probes is None or len(self.known.probes) > len(self.probes)
 
     def _check_escalation(self, document: Document, path: Path_, model: RuleModel) -> None:
         if model.escalate and not is_worse(model.escalate[0].severity, model.severity):

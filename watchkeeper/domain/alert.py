@@ -152,7 +152,8 @@ def _hear(alert: Alert, hold: Hold, verdict: Verdict, at_ms: int) -> Alert:
     if verdict is Verdict.UNKNOWN:
         return stall(alert, at_ms)
     alert = _remember(alert, hold, verdict)
-    if flapping.count_of(alert.recent, hold.of) >= hold.failures:
+    goes_on = alert.state is AlertState.FIRING and verdict is Verdict.HOLDS  # as after a silence
+    if goes_on or flapping.count_of(alert.recent, hold.of) >= hold.failures:
         return _hear_trouble(alert, hold, at_ms)
     return _hear_relief(alert, hold, at_ms)
 

@@ -68,7 +68,7 @@ class Casebook:
             effects = self._begin(key, alert, rule, scope)
         else:
             words = self.words_for(incident)
-            text = notes.joined(words, alert, scope.sample.message)
+            text = notes.joined(words, alert, incident, scope.sample.message)
             event = AlertFired(alert.ref, alert.since_ms)
             effects = self._take(incident, event, Happening.JOINED, alert, TicketChange(text), alert.since_ms)
             if is_worse(rule.severity, incident.severity):
@@ -83,7 +83,7 @@ class Casebook:
         effects: list[Effect] = []
         if incident is not None and after.returns > before.returns:
             is_flapping = after.ref in incident.flapping
-            text = "" if is_flapping else notes.returned(self.words_for(incident), after, reason, at_ms)
+            text = "" if is_flapping else notes.returned(self.words_for(incident), after, incident, reason, at_ms)
             joined = step(incident, AlertReturned(after.ref))
             self.open[incident.key] = joined
             effects.append(IncidentChanged(joined, Happening.RETURNED, at_ms, after.ref, text))
@@ -98,7 +98,7 @@ class Casebook:
         event = AlertOver(alert.ref, alert.since_ms)
         words = self.words_for(incident)
         if incident.firing - {alert.ref}:
-            change = TicketChange(notes.left(words, alert, reason))
+            change = TicketChange(notes.left(words, alert, incident, reason))
             return self._take(incident, event, Happening.LEFT, alert, change, alert.since_ms)
         change = TicketChange(notes.resolved(words, incident, reason, alert.since_ms), TicketState.RESOLVED)
         return self._take(incident, event, Happening.RESOLVED, alert, change, alert.since_ms)
@@ -219,7 +219,7 @@ class Casebook:
             return []
         event, words = AlertFlaps(alert.ref, alert.is_flapping), self.words_for(incident)
         if alert.is_flapping:
-            change = TicketChange(notes.flapping(words, alert, at_ms))
+            change = TicketChange(notes.flapping(words, alert, incident, at_ms))
             return self._take(incident, event, Happening.FLAPPING, alert, change, at_ms)
         change = TicketChange(notes.calmed(words, alert, incident, at_ms))
         return self._take(incident, event, Happening.STEADY, alert, change, at_ms)

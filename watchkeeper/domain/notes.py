@@ -9,30 +9,36 @@ from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.units import format_time
 
 
-def joined(words: Phrases, alert: Alert, message: str) -> str:
+def joined(words: Phrases, alert: Alert, incident: Incident, message: str) -> str:
     since_ms = alert.since_ms if alert.active_since_ms is None else alert.active_since_ms
-    return _about(words.joined, alert, since_ms, message)
+    return _about(words.joined, alert, incident, since_ms, message)
 
 
-def left(words: Phrases, alert: Alert, reason: str) -> str:
-    return _about(words.left, alert, alert.since_ms, reason)
+def left(words: Phrases, alert: Alert, incident: Incident, reason: str) -> str:
+    return _about(words.left, alert, incident, alert.since_ms, reason)
 
 
-def returned(words: Phrases, alert: Alert, reason: str, at_ms: int) -> str:
-    return _about(words.returned, alert, at_ms, reason)
+def returned(words: Phrases, alert: Alert, incident: Incident, reason: str, at_ms: int) -> str:
+    return _about(words.returned, alert, incident, at_ms, reason)
 
 
-def _about(pattern: str, alert: Alert, at_ms: int, message: str) -> str:
-    return pattern.format(probe=alert.ref.probe_id, time=format_time(at_ms), message=one_line(message))
+def _about(pattern: str, alert: Alert, incident: Incident, at_ms: int, message: str) -> str:
+    return pattern.format(probe=_named(alert, incident), time=format_time(at_ms), message=one_line(message))
 
 
-def flapping(words: Phrases, alert: Alert, at_ms: int) -> str:
-    return words.flapping.format(probe=alert.ref.probe_id, time=format_time(at_ms))
+def _named(alert: Alert, incident: Incident) -> str:
+    """The probe, and where several rules are about one trouble the rule too."""
+    rules = {ref.rule_id for ref in incident.affected} | {alert.ref.rule_id}
+    return f"{alert.ref.probe_id} ({alert.ref.rule_id})" if len(rules) > 1 else alert.ref.probe_id
+
+
+def flapping(words: Phrases, alert: Alert, incident: Incident, at_ms: int) -> str:
+    return words.flapping.format(probe=_named(alert, incident), time=format_time(at_ms))
 
 
 def calmed(words: Phrases, alert: Alert, incident: Incident, at_ms: int) -> str:
     returns = words.came_back_text(incident.returns)
-    return words.calmed.format(probe=alert.ref.probe_id, time=format_time(at_ms), returns=returns)
+    return words.calmed.format(probe=_named(alert, incident), time=format_time(at_ms), returns=returns)
 
 
 def resolved(words: Phrases, incident: Incident, reason: str, at_ms: int) -> str:

@@ -199,11 +199,16 @@ class Rule:
 
     def asks_the_same_as(self, other: "Rule") -> bool:
         """Whether both hold, and are over, at the same times."""
-        return (self.when, self.resolve_when) == (other.when, other.resolve_when)
+        return _words(self) == _words(other)
 
     def alerts_like(self, other: "Rule") -> bool:
         """Whether it is also held for the same time."""
         return self.asks_the_same_as(other) and self.hold == other.hold
+
+
+def _words(rule: "Rule") -> tuple[list[str], list[str]]:
+    """What a rule asks, however it is broken into lines."""
+    return rule.when.split(), rule.resolve_when.split()
 
 
 def assess(rule: Rule, severity: Severity, service: Service) -> tuple[Level, Level]:

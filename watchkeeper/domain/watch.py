@@ -193,6 +193,13 @@ class Watch:
         self._set_escalations(incident.key)
         return effects
 
+    def stood_still(self, for_ms: int) -> None:
+        """Nothing could be heard for a while: the time of silence does not count."""
+        for subject in self.subjects.values():
+            for binding in subject.bindings:
+                if binding.minds_silence:
+                    binding.heard_ms += for_ms
+
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
         while (clock := self._clocks.next()) is not None:

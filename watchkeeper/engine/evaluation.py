@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -13,6 +14,9 @@ from watchkeeper.domain.ticket import TicketSeen
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.domain.window import Points
 from watchkeeper.engine.figures import Figures
+from watchkeeper.engine.schedule import CHECK_CLOCK_S
+
+STOOD_STILL_MS: Final = 3_000 + round(CHECK_CLOCK_S * 1000)
 
 _log = structlog.get_logger("watch")
 
@@ -40,16 +44,29 @@ class Evaluation:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_ms = 0
         self._ended = False
+        self._alive_ms = clock()
+
+    def note_alive(self) -> None:
+        """To be called every few seconds. Time in which that did not happen is nobody's silence: the machine slept,
+        the process was stopped, or somebody set the clock."""
+        now = self._clock()
+        stood_ms, self._alive_ms = now - self._alive_ms, now
+        if stood_ms > STOOD_STILL_MS:
+            self.watch.stood_still(stood_ms)
 
     def observe(self, probe: Probe, sample: Sample) -> None:
         """Takes in a sample of a probe, as it was when it ran. One that has become another since is passed over."""
         subject = self.watch.subjects.get(probe.id)
+        if sample.at_ms - self._alive_ms > STOOD_STILL_MS:
+            self.note_alive()
         if subject is not None and (subject.probe is probe or subject.probe == probe):
             self._hand_on(self.watch.observe(sample))
 
     def advance(self) -> None:
         """Serves the clocks of alerts that have run out."""
         self._timer = None
+        if self._clock() - self._alive_ms > STOOD_STILL_MS:
+            self.note_alive()
         self._hand_on(self.watch.advance(self._clock()))
 
     def revise(self, plan: Plan) -> None:

@@ -36,6 +36,7 @@ class Schedule:
         start: starts a run of a probe.
         missed: hears that so many runs of a probe did not take place, when the first of them was due, and why.
         lag: hears how late a slot was fired, in seconds.
+        alive: is called every few seconds while the event loop turns.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Schedule:
         start: Callable[[Probe], None],
         missed: Callable[[Probe, int, int, str], None],
         lag: Callable[[float], None],
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._start = start
         self._missed = missed
         self._lag = lag
+        self._alive = alive
         self._cohorts: dict[Cohort, dict[str, Probe]] = {}
         self._last_due: dict[Slot, int] = {}
         self._first_runs: set[asyncio.TimerHandle] = set()
@@ -133,6 +136,7 @@ class Schedule:
 
     def _check_clock_later(self) -> None:
         def check() -> None:
+            self._alive()
             self._check_clock_later()
             self.check_clock()
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from watchkeeper.domain.earlier import MOST_KEYS, MOST_OF_A_KEY, Earlier
 from watchkeeper.store import tables
@@ -14,9 +14,11 @@ MOST_ROWS: Final = MOST_KEYS * MOST_OF_A_KEY
 def earlier_incidents(connection: Connection, now_ms: int) -> dict[str, tuple[Earlier, ...]]:
     """The last incidents of each key that were resolved in the last ninety days: as `EarlierIncidents` takes them.
     Of very many only the newest are looked at."""
-    rows = tables.incidents.c
+    rows, tickets = tables.incidents.c, tables.tickets
+    number = func.coalesce(tickets.c.number, rows.seen_number)
     query = (
-        select(rows.key, rows.id, rows.started_ms, rows.resolved_ms, rows.seen_number)
+        select(rows.key, rows.id, rows.started_ms, rows.resolved_ms, number)
+        .outerjoin_from(tables.incidents, tickets)
         .where(rows.resolved_ms > now_ms - KEPT_MS)
         .order_by(rows.resolved_ms.desc(), rows.id.desc())
         .limit(MOST_ROWS)
