@@ -31,7 +31,7 @@ format: $(VENV)/dev.done ## format and mend what can be mended
 fuzz: $(VENV)/dev.done ## feed the loader and the compilers with bad input, 100,000 times
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-chaos: $(VENV)/dev.done ## kill the daemon at work, hundreds of times at each ticket system, and judge the tickets
+chaos: $(VENV)/dev.done ## kill the daemon at work, hundreds of times at each ticket system (an hour)
 	@tests/install-peers.sh
 	$(BIN)/python -m tests.chaos $(ARGS)
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from tests.chaos.adapters import Act, Desk, Found
 
-_ENOUGH: Final = 40  # deeds
 _SHARE: Final = 0.5  # of the looks at tickets, while which somebody does something
 
 
@@ -25,10 +24,10 @@ class Deed:
 
 
 class People:
-    """They act when they are visited, at random."""
+    """They act when they are visited, at random, until they have done enough."""
 
-    def __init__(self, desk: Desk, acts: Sequence[Act], chance: Random) -> None:
-        self._desk, self._acts, self._chance = desk, acts, chance
+    def __init__(self, desk: Desk, acts: Sequence[Act], enough: int, chance: Random) -> None:
+        self._desk, self._acts, self._enough, self._chance = desk, acts, enough, chance
         self._lock = Lock()
         self._deeds: list[Deed] = []
         self._home = False
@@ -50,7 +49,7 @@ class People:
     @property
     def is_tired(self) -> bool:
         """Whether enough was done."""
-        return len(self._deeds) >= _ENOUGH
+        return len(self._deeds) >= self._enough
 
     @property
     def deeds(self) -> Sequence[Deed]:

@@ -67,7 +67,7 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
     with open_site(TARGETS) as site, adapter.open_desk(folder, mischief) as desk:
         written = script.write(seed, kills, TARGETS, has_wire=desk.has_wire)
         mischief.rage(written.rate)
-        crowd = People(desk, adapter.ACTS, chance)
+        crowd = People(desk, adapter.ACTS, 20 + kills, chance)
         if people:
             mischief.visit = crowd.visit
         world = World(folder, site, desk, mischief, written)

@@ -19,8 +19,9 @@ class Site:
         self._listening: dict[int, socket.socket] = {}
         self._count = count
         self._ended = threading.Event()
-        with socket.create_server(("127.88.0.1", 0)) as found:
-            self._port: int = found.getsockname()[1]
+        # Held as long as there are targets, so that nobody else finds their port free.
+        self._reserved = socket.create_server(("127.88.0.1", 0))
+        self._port: int = self._reserved.getsockname()[1]
         for number in range(count):
             self._rise(number)
         self._thread = threading.Thread(target=self._accept, name="site", daemon=True)
@@ -28,7 +29,7 @@ class Site:
 
     def address(self, number: int) -> str:
         """Where a target is, for a `tcp` probe."""
-        return f"127.88.{number // 250}.{number % 250 + 1}:{self._port}"
+        return f"127.88.{number // 250}.{number % 250 + 2}:{self._port}"
 
     @property
     def down(self) -> frozenset[int]:
@@ -48,6 +49,7 @@ class Site:
         for number in list(self._listening):
             self._fall(number)
         self._selector.close()
+        self._reserved.close()
 
     def _rise(self, number: int) -> None:
         host, _, port = self.address(number).rpartition(":")

@@ -262,7 +262,7 @@ def test_a_certificate_that_is_bad_is_told_though_it_can_not_be_read_again_in_ti
 
     async def main() -> Sample:
         async with a_server_that(serve) as port:
-            return await ask("tls", {"address": f"127.0.0.1:{port}"}, BLINK)
+            return await ask("tls", {"address": f"127.0.0.1:{port}"}, "1500ms")
 
     sample = run(main())
     is_down(sample, "is not trusted: self-signed certificate in certificate chain")

@@ -18,7 +18,7 @@ _LOOKS: Final = 8  # so often a ticket is looked for that may appear yet
 class Desk:
     """A backend, and how it is dealt with.
 
-    `certain_after_ms`: how long after the beginning of a call it is certain whether it created a ticket.
+    `certain_after_ms`: how long after the beginning of a call it is certain whether it was carried out.
     `reads_back`: whether the backend can tell what became of its tickets.
     """
 
@@ -31,10 +31,10 @@ class Desk:
 
 
 class TooEarly(Exception):
-    """A ticket that may have been created is not there, which means nothing yet. `after_s`: when to look again."""
+    """What may have been done is not to be seen, which means nothing yet. `after_s`: when to look again."""
 
     def __init__(self, after_s: float) -> None:
-        super().__init__("may have been created, and is not to be found yet")
+        super().__init__("may have been done, and is not to be seen yet")
         self.after_s = after_s
 
 
@@ -54,11 +54,11 @@ def attempt(desk: Desk, claim: Claim, now_ms: int) -> Done:
 
     Raises:
         Outcome: it did not end well.
-        TooEarly: a ticket is to be created that may be there already, but is not to be found yet.
+        TooEarly: it may have been done already, or be done yet by an attempt that nobody waits for any more.
     """
     if isinstance(claim.command.payload, TicketDraft):
         return _create(desk, claim, claim.command.payload, now_ms)
-    return _change(desk, claim, coalesce(claim.commands, phrases_in(desk.policy.language)))
+    return _change(desk, claim, coalesce(claim.commands, phrases_in(desk.policy.language)), now_ms)
 
 
 def _create(desk: Desk, claim: Claim, draft: TicketDraft, now_ms: int) -> Done:
@@ -71,7 +71,10 @@ def _create(desk: Desk, claim: Claim, draft: TicketDraft, now_ms: int) -> Done:
     return Done(desk.backend.create(draft))
 
 
-def _change(desk: Desk, claim: Claim, change: TicketChange) -> Done:
+def _change(desk: Desk, claim: Claim, change: TicketChange, now_ms: int) -> Done:
+    # What a slow system is still working on has left no mark yet: it would be made a second time.
+    if claim.uncertain and (left_ms := claim.uncertain_since_ms + desk.certain_after_ms - now_ms) > 0:
+        raise TooEarly(max(1.0, left_ms / 1000))
     known = claim.ticket or next(iter(desk.backend.find(claim.command.key)), None)
     if known is None:
         raise Rejected("its ticket is gone")

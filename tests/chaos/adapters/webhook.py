@@ -58,7 +58,8 @@ class Receiver:
             ref = str(len(self._tickets) + 1)
             self._tickets.append(Found(ref, told["key"], TicketState.OPEN, ()))
             return json_response(201, {"id": ref})
-        at = int(told["ref"]) - 1
+        # By the key: of an answer that broke off the daemon knows no id.
+        [at] = [at for at, ticket in enumerate(self._tickets) if ticket.key == told["key"]]
         before = self._tickets[at]
         state = _STATES.get(told["event"], before.state)
         notes = (*before.notes, Note(mark(key), told["note"]))
