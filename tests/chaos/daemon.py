@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -133,8 +134,9 @@ class Daemon:
         """Ends it as a power cut would. It is dead when this returns, and may be called by any thread."""
         if self._process.returncode is None:
             self._killed.set()
-            os.kill(self._process.pid, signal.SIGKILL)
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            self._process.kill()
+            with suppress(ChildProcessError):  # the other thread has heard of its end already
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
 
     def ended(self, within_s: float) -> int | None:
         """Its exit status; `None` when it still runs after this time."""

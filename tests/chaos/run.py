@@ -30,6 +30,7 @@ STALLED_S: Final = 330.0  # for so long nothing may move while something is left
 QUIET_S: Final = 3.0  # for so long nothing happens any more when it is settled
 _STARTED_S: Final = 20.0  # how long a life may last however slow the machine is
 _EVENING_S: Final = 5.0  # so long faults, and people, go on when nobody is killed any more
+_VISITS: Final = 4
 _LOOK_S: Final = 0.03
 _MEMORY: Final = Path("/dev/shm")
 
@@ -70,7 +71,8 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
         crowd = People(desk, adapter.ACTS, 20 + kills, chance)
         if people:
             mischief.visit = crowd.visit
-        world = World(folder, site, desk, mischief, written)
+        between_lives = crowd.visit if people and not desk.has_wire else None
+        world = World(folder, site, desk, mischief, written, between_lives)
         world.live()
         settled_s = world.settle(crowd.go_home)
         case = world.case(crowd)
@@ -100,15 +102,28 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
 
 
 class World:
-    """A daemon, what it probes, and where its tickets go."""
+    """A daemon, what it probes, and where its tickets go.
 
-    def __init__(self, folder: Path, site: Site, desk: Desk, mischief: Mischief, written: Script) -> None:
+    Args:
+        between_lives: called a few times when the daemon is dead: what happens then comes into no change of its.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        site: Site,
+        desk: Desk,
+        mischief: Mischief,
+        written: Script,
+        between_lives: Callable[[], None] | None,
+    ) -> None:
         self.kills = 0
         self.surprises: list[str] = []
         self._site, self._desk, self._mischief, self._script = site, desk, mischief, written
         self._config = write_configuration(folder, site, desk.settings())
         self._url = f"sqlite:///{folder / 'watchkeeper.db'}"
         self._chance = Random(written.seed + 1)
+        self._between_lives = between_lives
 
     def live(self) -> None:
         """Every life of the script, each to its death."""
@@ -125,6 +140,9 @@ class World:
                 self.kills += 1
             else:
                 self.surprises.append(f"in life {number} the daemon ended by itself, with status {status}")
+            if self._between_lives is not None:
+                for _ in range(_VISITS):
+                    self._between_lives()
 
     def settle(self, people_go_home: Callable[[], None]) -> float:
         """A last daemon is not killed. Some seconds later all goes well for it, and it makes good what there is to.

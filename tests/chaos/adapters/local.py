@@ -6,15 +6,28 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import time_ns
 from typing import Final
 
 from tests.chaos.adapters import Act, Found, Note
 from tests.chaos.mischief import Mischief
+from watchkeeper.domain import desk
+from watchkeeper.domain.desk import Move
 from watchkeeper.domain.ticket import TicketState
 from watchkeeper.itsm._text import mark
+from watchkeeper.store.database import Database
+from watchkeeper.store.desk import StoredDesk
 
 FAULTS: Final = ()
-ACTS: Final = ()
+ACTS: Final = tuple(Act)
+_MOVES: Final = {
+    Act.ASSIGN: Move.TAKE,
+    Act.RESOLVE: Move.RESOLVE,
+    Act.CANCEL: Move.CANCEL,
+    Act.CLOSE: Move.CLOSE,
+    Act.REOPEN: Move.REOPEN,
+    Act.COMMENT: Move.NOTE,
+}
 
 
 class LocalDesk:
@@ -28,15 +41,28 @@ class LocalDesk:
         return "{type: local, sync: 1s, reopen_after: 2s}"
 
     def tickets(self) -> list[Found]:
+        if not self._database.exists() or self._database.stat().st_size == 0:
+            return []
         with closing(sqlite3.connect(self._database)) as database:
+            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'desk_notes'").fetchone():
+                return []  # the daemon was killed before it had made its tables
             notes = defaultdict(list)
             for ticket, key, text in database.execute("SELECT ticket_id, key, text FROM desk_notes ORDER BY id"):
                 notes[ticket].append(Note(mark(key or ""), text))
-            rows = database.execute("SELECT id, key, state FROM desk_tickets ORDER BY id").fetchall()
-        return [Found(str(row), key, TicketState(state), tuple(notes[row])) for row, key, state in rows]
+            rows = database.execute("SELECT id, key, state, assignee FROM desk_tickets ORDER BY id").fetchall()
+        return [Found(str(row), key, TicketState(state), tuple(notes[row]), who) for row, key, state, who in rows]
 
     def act(self, act: Act, ref: str, text: str) -> bool:
-        raise NotImplementedError("people do nothing to the local desk's tickets")
+        database = Database(f"sqlite:///{self._database}")
+        try:
+            done = StoredDesk(database).act(
+                f"DESK-{ref}", desk.Act(_MOVES[act], "ann", text=text), time_ns() // 10**6
+            )
+        except desk.WrongMove:
+            return False
+        finally:
+            database.close()
+        return done is not None
 
     def disturb(self, seconds: float) -> None:
         thread = threading.Thread(target=self._lock, args=(seconds,), daemon=True)
@@ -60,8 +86,8 @@ class LocalDesk:
 
 @contextmanager
 def open_desk(folder: Path, _mischief: Mischief) -> Iterator[LocalDesk]:
-    desk = LocalDesk(folder / "watchkeeper.db")
+    local = LocalDesk(folder / "watchkeeper.db")
     try:
-        yield desk
+        yield local
     finally:
-        desk.close()
+        local.close()
