@@ -461,10 +461,11 @@ def test_a_file_of_cas_that_is_none_is_unavailable(presented: Path, tmp_path: Pa
 
 
 def test_a_server_without_tls_where_tls_is_wanted_is_told_as_such(server: Server) -> None:
-    client = the_client(server.url().replace("http:", "https:"))
+    client = the_client(server.url().replace("http:", "https:"), 1)
 
     outcome = outcome_of(lambda: write(client))
     client.forget()
 
     assert isinstance(outcome, Unavailable | Ambiguous)
-    assert str(outcome).startswith("TLS failed: ")
+    # A greeting in TLS that happens to hold no line break is one that this server waits for the end of.
+    assert str(outcome).startswith("TLS failed: ") or str(outcome) == "did not answer in time"
