@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -16,7 +16,7 @@ from watchkeeper.domain.window import Unanswerable
 
 DUMPS = Compiler(DUMP)
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)  # 2023-11-14T22:13:20Z, a Tuesday
-SOON_S = 0.5  # beside other tests; alone it is a tenth, see `make fuzz`
+SOON_S = 0.1  # of CPU
 
 
 def asked(message: str = "no space left", file: str = "dump-2023-11-14.sql.gz") -> Scope:
@@ -143,10 +143,10 @@ REFUSED = [
 def test_what_could_take_long_is_refused_and_soon(when: str) -> None:
     best = SOON_S * 10
     for _ in range(3):  # others may use the machine
-        began = perf_counter()
+        began = process_time()
         with pytest.raises(ExpressionError):
             DUMPS.compile(when)
-        best = min(best, perf_counter() - began)
+        best = min(best, process_time() - began)
     assert best < SOON_S
 
 
@@ -177,12 +177,12 @@ def test_what_is_accepted_is_answered_soon(when: str) -> None:
     of = scope(asked(LONG, LONG).sample, condition.spans_ms, earlier if condition.spans_ms else ())
     best = SOON_S * 10
     for _ in range(3):
-        began = perf_counter()
+        began = process_time()
         try:
             condition(of)
         except Unanswerable as reason:
             assert "budget" not in str(reason)  # noqa: PT017  # whether there is an answer is not what is asked
-        best = min(best, perf_counter() - began)
+        best = min(best, process_time() - began)
     assert best < SOON_S
 
 

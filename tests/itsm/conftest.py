@@ -1,11 +1,22 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.itsm import servicenow_backend
+from tests.itsm import rt_desk, servicenow_backend
+from tests.peers.requesttracker import RequestTracker
+from tests.peers.rt_parties import alice, rt, watchkeeper
 from tests.simulators.servicenow import Instance, running
 from watchkeeper.itsm.base import TicketBackend
+
+__all__ = ["alice", "instance", "make", "rt", "snow", "watchkeeper"]
+
+
+@pytest.fixture
+def make(rt: RequestTracker) -> Iterator[Callable[..., TicketBackend]]:  # the fixture
+    """Makes a backend for the queue Levels of the real Request Tracker, which is empty afterwards."""
+    yield lambda **given: rt_desk.backend(rt, **rt_desk.WITH_LEVELS | given)
+    rt_desk.empty(rt)
 
 
 @pytest.fixture

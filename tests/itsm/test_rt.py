@@ -1,6 +1,6 @@
 """Tickets in the real Request Tracker: made, found and read as it truly behaves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,7 @@ import pytest
 
 from tests.contract.test_ticket_backend import draft
 from tests.itsm import rt_desk
-from tests.itsm.rt_desk import WITH_LEVELS, as_eve, by_password
-from tests.peers import requesttracker
+from tests.itsm.rt_desk import as_eve, by_password
 from tests.peers.requesttracker import KEY_FIELD, PROBLEMS, Client, Person, RequestTracker, fields_of
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketKind, TicketState
@@ -19,31 +18,9 @@ from watchkeeper.itsm.base import Denied, Rejected, TicketBackend, Unavailable
 pytestmark = pytest.mark.xdist_group("requesttracker")
 
 
-@pytest.fixture(scope="module")
-def rt() -> RequestTracker:
-    return requesttracker.shared()
-
-
-@pytest.fixture(scope="module")
-def watchkeeper(rt: RequestTracker) -> Client:
-    return rt.client(token=rt.token)
-
-
-@pytest.fixture(scope="module")
-def alice(rt: RequestTracker) -> Person:
-    return rt.person
-
-
 @pytest.fixture
 def backend(rt: RequestTracker) -> TicketBackend:
     return rt_desk.backend(rt)
-
-
-@pytest.fixture
-def make(rt: RequestTracker) -> Iterator[Callable[..., TicketBackend]]:
-    """Makes a backend for the queue Levels, which is empty afterwards."""
-    yield lambda **given: rt_desk.backend(rt, **WITH_LEVELS | given)
-    rt_desk.empty(rt)
 
 
 def test_a_ticket_says_what_its_draft_says(rt: RequestTracker, watchkeeper: Client, alice: Person) -> None:

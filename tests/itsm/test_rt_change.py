@@ -1,14 +1,13 @@
 """Tickets in the real Request Tracker are changed: once, whole, and never over somebody's head."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from tests.contract.test_ticket_backend import draft
 from tests.itsm import rt_desk
-from tests.itsm.rt_desk import WITH_LEVELS, notes
-from tests.peers import requesttracker
+from tests.itsm.rt_desk import notes
 from tests.peers.requesttracker import PROBLEMS, Client, Person, RequestTracker, fields_of
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import TicketChange, TicketKind, TicketState
@@ -19,31 +18,9 @@ pytestmark = pytest.mark.xdist_group("requesttracker")
 OVER = TicketChange("over", TicketState.RESOLVED, key="wk-1-7")
 
 
-@pytest.fixture(scope="module")
-def rt() -> RequestTracker:
-    return requesttracker.shared()
-
-
-@pytest.fixture(scope="module")
-def watchkeeper(rt: RequestTracker) -> Client:
-    return rt.client(token=rt.token)
-
-
-@pytest.fixture(scope="module")
-def alice(rt: RequestTracker) -> Person:
-    return rt.person
-
-
 @pytest.fixture
 def backend(rt: RequestTracker) -> TicketBackend:
     return rt_desk.backend(rt)
-
-
-@pytest.fixture
-def make(rt: RequestTracker) -> Iterator[Callable[..., TicketBackend]]:
-    """Makes a backend for the queue Levels, which is empty afterwards."""
-    yield lambda **given: rt_desk.backend(rt, **WITH_LEVELS | given)
-    rt_desk.empty(rt)
 
 
 def test_a_note_is_a_comment_whose_subject_holds_the_mark(backend: TicketBackend, watchkeeper: Client) -> None:

@@ -3,25 +3,13 @@
 import pytest
 
 from tests.peers import requesttracker
-from tests.peers.requesttracker import Client, Person, RequestTracker
+from tests.peers.requesttracker import Client, RequestTracker
+from tests.peers.rt_parties import alice, rt, watchkeeper
+
+__all__ = ["alice", "eve", "rt", "watchkeeper"]
 
 
 @pytest.fixture(scope="session")
-def rt() -> RequestTracker:
-    return requesttracker.shared()
-
-
-@pytest.fixture(scope="session")
-def watchkeeper(rt: RequestTracker) -> Client:
-    return rt.client(token=rt.token)
-
-
-@pytest.fixture(scope="session")
-def alice(rt: RequestTracker) -> Person:
-    return rt.person
-
-
-@pytest.fixture(scope="session")
-def eve(rt: RequestTracker) -> Client:
+def eve(rt: RequestTracker) -> Client:  # the fixture
     """Sees problems, but neither their custom fields nor their comments, and no incident."""
     return rt.client(requesttracker.EVE)

@@ -213,10 +213,6 @@ class Options(RemoteOptions):
             )
         return self
 
-    @property
-    def timeout_s(self) -> float:
-        return self.timeout / 1000
-
     def type_of(self, kind: TicketKind) -> str:
         """The name of the issue type of a ticket."""
         return self.problem_type or self.issue_type if kind is TicketKind.PROBLEM else self.issue_type

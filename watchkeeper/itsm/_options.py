@@ -91,6 +91,10 @@ class RemoteOptions(BackendOptions):
     """Fields that some new tickets get. Of entries that name the same field the last one that holds counts, and all
     of them before `fields`."""
 
+    @property
+    def timeout_s(self) -> float:
+        return self.timeout / 1000
+
     def fields_of(self, draft: TicketDraft) -> dict[str, Any]:
         """The fields of a new ticket that the configuration asks for."""
         wanted: dict[str, Any] = dict(self.fields)

@@ -53,7 +53,7 @@ class Api:
         self._http = Http(
             f"{options.url}{PATH}",
             verify=options.verify,
-            timeout_s=options.timeout / 1000,
+            timeout_s=options.timeout_s,
             authenticate=self._who,
             clock=surroundings.clock,
             budget=surroundings.budget,

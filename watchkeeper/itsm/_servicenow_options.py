@@ -96,10 +96,6 @@ class Options(RemoteOptions):
         return fields
 
     @property
-    def timeout_s(self) -> float:
-        return self.timeout / 1000
-
-    @property
     def certain_after_ms(self) -> int:
         """Names are looked up before a ticket is created, for one timeout at most; then the instance may work on it
         until its own quota ends. An event may come twice."""
