@@ -1,0 +1,8 @@
+"""Silences, and changes that were read."""
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass
