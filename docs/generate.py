@@ -13,10 +13,20 @@ from docs import example_ticket, rulepacks
 from watchkeeper import itsm, probers
 from watchkeeper.app.parts import catalogue
 from watchkeeper.cli import COMMANDS, main
-from watchkeeper.config import description, models, rulemodels, ruletestmodels
+from watchkeeper.config import (
+    description,
+    knowledge,
+    models,
+    problemmodels,
+    rulemodels,
+    ruletestmodels,
+    sourcemodels,
+    windowmodels,
+)
 from watchkeeper.config.jsonschema import schemas
 from watchkeeper.config.series import MAX_SAMPLES, NOTATION
 from watchkeeper.config.vocabulary import FUNCTIONS, NAMES
+from watchkeeper.domain.knowledge import MOST_ARTICLES, MOST_LENGTH, MOST_MESSAGE
 from watchkeeper.domain.ticket import Language
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.figures import Figures
@@ -47,6 +57,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for kind in map(probers.find, probers.names()):
         yield f"reference/probers/{kind.name}.md", _prober(kind)
     yield "reference/tickets.md", _tickets()
+    yield "reference/articles.md", _articles()
     yield "reference/command-line.md", _command_line()
     yield "reference/metrics.md", _metrics()
 
@@ -67,8 +78,25 @@ def _configuration() -> str:
         *(f"- [`{kind.name}`](#{kind.name}): {kind.summary}.\n" for kind in map(itsm.find, itsm.names())),
         "\nEvery backend has a `type` and these:\n\n" + _table(BackendOptions),
         *map(_backend, map(itsm.find, itsm.names())),
+        "\n## knowledge\n\nWhat articles look like: [articles](articles.md).\n\n" + _table(models.KnowledgeModel),
         "\n## services\n\nEach service by its id:\n\n" + _table(models.ServiceModel),
         "\n### objectives\n\n" + _table(models.Objectives),
+        (
+            "\n## sources\n\nEach source by a name of your choice, of letters, digits, `.`, `_` and `-`: "
+            "[how to receive alerts](../how-to/receive-alerts.md).\n\n" + _table(sourcemodels.SourceModel)
+        ),
+        (
+            "\n## problems\n\n`off`, or [when repeats of incidents are a problem](../explanation/problems.md):\n\n"
+            + _table(problemmodels.ProblemsModel)
+        ),
+        (
+            "\n## maintenance\n\nA list. Each entry has one of `cron` with `duration`, `from` with `to`, or `ical`: "
+            "[how to plan maintenance](../how-to/plan-maintenance.md).\n\n" + _table(windowmodels.MaintenanceModel)
+        ),
+        "\n## changes\n\nA list. Each source has one of `yaml` and `ical`.\n\n"
+        + _table(windowmodels.ChangeSourceModel),
+        "\n### A file of changes\n\n" + _table(windowmodels.ChangeFileModel),
+        "\nEach change:\n\n" + _table(windowmodels.ChangeModel),
         "\n## retention\n\n" + _table(models.RetentionModel),
         "\n## log\n\n" + _table(models.Log),
     ]
@@ -213,6 +241,38 @@ def _rule_tests() -> str:
     )
 
 
+def _articles() -> str:
+    return "".join(
+        [
+            "# Articles\n\n" + _NOTE,
+            (
+                "An article is a Markdown file. Between two lines of `---` at its beginning there may be front matter in "
+                "YAML, which says what the article is for. How to use them: "
+                "[keep knowledge](../how-to/keep-knowledge.md).\n\n"
+            ),
+            _table(knowledge.ArticleModel),
+            "\n## match\n\n",
+            _table(knowledge.ArticleMatchModel),
+            (
+                "\nAn article that says what it is for is never offered for anything else. Of those that fit, the one that "
+                "says the most goes first, then the one that names what it is for without `*`, `?` or `[…]`.\n\n"
+                "## Without match\n\nAn article without `match` is offered where at least two of its words are among those "
+                "of the incident's title, message, rule, prober and labels, one of them in its title or tags, and where "
+                "these are a good part of what the incident has: rare words count more, the service's name does not count. "
+                "Chinese, Japanese and Korean text is compared by pairs of characters.\n\n"
+                "## Limits\n\n| what | at most |\n| --- | --- |\n"
+                f"| articles, of each source | {MOST_ARTICLES:,} |\n"
+                f"| characters of an article that are read | {MOST_LENGTH:,} |\n"
+                f"| characters of all files together | {knowledge.MOST_TEXT:,} |\n"
+                f"| characters of a message that `match.message` sees | {MOST_MESSAGE:,} |\n"
+                "| articles in a ticket | two |\n"
+                "| lines of an article in a ticket | the first six, 600 characters |\n\n"
+                "What is left out is a warning of `watchkeeper check`.\n"
+            ),
+        ]
+    )
+
+
 def _tickets() -> str:
     english, chinese = (list(example_ticket.ticket(language)) for language in (Language.ENGLISH, Language.CHINESE))
     rows = [(f"`{name}`", meaning) for name, meaning in description.NAMES.items()]
@@ -232,6 +292,9 @@ def _tickets() -> str:
                 "| the last samples | up to five, since the trouble began and the one before; up to three values, those of "
                 "the condition first |\n"
                 "| annotations, labels | as the rule has them |\n"
+                "| what may help | the best two of your [articles](articles.md), known errors of problems, and what a person "
+                "said that resolved the last such incident: the title, why it was chosen, the first lines, where to read "
+                "on |\n"
                 "| earlier incidents | the last three with the same key, of ninety days |\n\n"
                 "Notes say what happens later: which probe joined, left, is in trouble again or comes and goes, since when; "
                 "why it counts as worse; and in the end how long it lasted, how often trouble came back and which probes "
@@ -315,8 +378,8 @@ def _metrics() -> str:
         + _NOTE
         + "`GET /metrics`, in Prometheus's text format. Times are seconds, sizes bytes. Metrics "
         "of a probe have the labels `probe`, `service`, `prober` and `category`; labels never hold what a server "
-        "said. Beside these there are the usual `process_*` and `python_info`.\n\n"
-        + _markdown_table(("metric", "meaning"), sorted(set(families)))
+        "said. Counters and histograms begin at zero with each start. Beside these there are the usual `process_*` "
+        "and `python_info`.\n\n" + _markdown_table(("metric", "meaning"), sorted(set(families)))
     )
 
 

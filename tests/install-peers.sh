@@ -5,6 +5,7 @@ set -eu
 wanted=""
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "${3:-/nonexistent}" ] || wanted="$wanted $2"; }
 need promtool prometheus
+need prometheus-alertmanager prometheus-alertmanager
 need psql postgresql
 # Without a database and a daemon of its own, and with the smallest program that passes for a mail server: it is not used.
 mailer=$([ -e /usr/sbin/sendmail ] || echo esmtp-run)

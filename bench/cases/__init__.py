@@ -7,6 +7,7 @@ from bench.cases import (
     comparison,
     detection,
     failing,
+    knowledge,
     rules,
     scrape,
     startup,
@@ -30,6 +31,7 @@ ALL: Mapping[str, Case] = {
     "store": store.run,
     "rules": rules.run,
     "backtest": backtest.run,
+    "knowledge": knowledge.run,
     "detection": detection.run,
     "startup": startup.run,
 }

@@ -62,8 +62,9 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: itsm, limits, log, "
-         "probe_files, retention, rule_files, service_files, services, state, web")),
+        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: changes, correlation, itsm, "
+         "knowledge, limits, log, maintenance, probe_files, problems, retention, rule_files, service_files, services, "
+         "sources, state, web")),
         ("log: {lvl: info}", "5:7: log.lvl: unknown key (did you mean 'level'?); accepted: format, level"),
         ("log: {level: warn}", ("5:14: log.level: 'warn' is not accepted (did you mean 'warning'?): "
          "one of debug, info, warning, error")),
@@ -82,7 +83,7 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
         ("itsm: {backends: {a: {}}}", "5:22: itsm.backends.a: type is required; accepted: local"),
         ("itsm: {backends: {a: {type: local, tpye: b}}}", ("5:36: itsm.backends.a.tpye: unknown key "
          "(did you mean 'type'?); accepted: auto_resolve, certain_after, description, index_lag, language, rate, "
-         "reopen_after, reopen_within, sync, type")),
+         "reopen_after, reopen_within, sweep, sync, type")),
         ("itsm: {backends: {a: {type: local}, b: {type: local}}}", ("5:7: itsm: must say which of a, b is the "
          "default")),
         ("service_files: [none/*.yaml]", "5:17: service_files[0]: no file matches none/*.yaml"),

@@ -92,6 +92,20 @@ groups:
         runbook: https://wiki/
 """,
     "services": "services: {db: {}, a: {title: a}, b: {}, sa: {}, sb: {}}\n",
+    "changes": """\
+timezone: Asia/Shanghai
+changes:
+  - {id: CHG1, services: [a], from: 2026-11-28 22:00, to: 2026-11-29 02:00}
+  - id: CHG2
+    title: Disks
+    cis: [CI7]
+    probes: ["db-*"]
+    from: 2026-11-28T22:00+08:00
+    to: 2026-11-29T02:00+08:00
+    timezone: UTC
+    state: under_way
+    outcome: with_issues
+""",
 }
 
 

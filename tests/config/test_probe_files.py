@@ -90,7 +90,7 @@ def test_a_probers_own_paths_and_secrets_are_found_beside_the_file(folder: Folde
     [
         ("evry: 30s", ("6:5: probes[home].evry: unknown key (did you mean 'every'?); accepted: category, cron, each, "
          "every, "
-         "expect, follow_redirects, headers, id, keep_alive, labels, max_size, method, prober, service, timeout, "
+         "expect, follow_redirects, headers, id, keep_alive, labels, max_size, method, parents, prober, service, timeout, "
           "timezone, "
          "url, verify")),
         ("expect: {statsu: [200]}", ("6:14: probes[home].expect.statsu: unknown key (did you mean 'status'?); "
@@ -182,7 +182,7 @@ def test_a_mistake_in_a_whole_probe_is_found(folder: Folder, probe: str, said: s
         ("{service: shpo}", ("1:21: defaults.service: there is no service 'shpo' (did you mean 'shop'?); there is "
          "shop")),
         ("{timeout: 2m}", "1:21: defaults.timeout: is longer than every (1m): a run must end before the next begins"),
-        ("{url: https://a/}", ("1:12: defaults.url: unknown key; accepted: category, cron, every, labels, service, "
+        ("{url: https://a/}", ("1:12: defaults.url: unknown key; accepted: category, cron, every, labels, parents, service, "
          "timeout, "
          "timezone")),
         ("[]", "1:11: defaults: must be a mapping (key: value)"),

@@ -87,8 +87,8 @@ def test_what_is_held_for_may_be_said_in_several_ways(folder: Folder, body: str,
     ("line", "said"),
     [
         ("whn: up", ("7:9: whn: unknown key (did you mean 'when'?); accepted: annotations, escalate, "
-         "flapping, for, id, incident, keep_firing_for, labels, match, no_data, resolve_when, runbook, severity, "
-         "title, when")),
+         "flapping, for, id, incident, keep_firing_for, labels, match, no_data, problem, resolve_when, runbook, "
+         "severity, title, when")),
         ("for: {failures: 3, off: 5}", "7:28: for.off: unknown key (did you mean 'of'?); accepted: failures, of"),
         ("for: {failures: 3, of: 2}", "7:14: for: failures: 3 of 2 samples can not be"),
         ("for: {failures: 99}", "7:25: for.failures: input should be less than or equal to 21"),
@@ -120,7 +120,7 @@ def test_what_is_held_for_may_be_said_in_several_ways(folder: Folder, body: str,
         ("severity: huge", "7:19: severity: 'huge' is not accepted: one of critical, major, minor, info"),
         ("incident: {impct: high}", ("7:20: incident.impct: unknown key (did you mean 'impact'?); accepted: backend, "
          "group_by, "
-         "impact, key, urgency")),
+         "impact, inhibited, inhibits, key, urgency")),
         ("incident: {group_by: []}", "7:30: incident.group_by: must have at least one entry"),
         ("incident: {group_by: [probe, evn]}", ("7:38: incident.group_by[1]: no matched probe has the label 'evn' "
          "(did you mean 'env'?); accepted: probe, service, rule, env")),

@@ -22,6 +22,7 @@ def opened(folder: Folder, backend: str | None = None, **values: float) -> Ticke
     watch = Watch(plan)
     watch.revise(plan, 0)
     effects = watch.observe(Sample("home", 60_000, Status.DOWN, 0.25, values, message="refused"))
+    effects += watch.advance(60_000 + plan.correlation.group_wait_ms)
     [draft] = [effect.payload for effect in effects if isinstance(effect, Command)]
     assert isinstance(draft, TicketDraft)
     return draft
@@ -43,6 +44,13 @@ def test_a_backend_may_have_a_language_of_its_own(folder: Folder) -> None:
     folder.write("watchkeeper.yaml", f"{DAEMON}itsm: {TWO_DESKS}\n")
     policies = folder.load().plan.policies
     assert (policies["a"].language, policies["b"].language) == (Language.CHINESE, Language.ENGLISH)
+
+
+def test_a_backend_whose_language_is_left_empty_has_that_of_all(folder: Folder) -> None:
+    desks = "{a: {type: local, language: null}, b: {type: local, language: }}"
+    folder.write("watchkeeper.yaml", f"{DAEMON}itsm: {{default: a, language: zh, backends: {desks}}}\n")
+    policies = folder.load().plan.policies
+    assert (policies["a"].language, policies["b"].language) == (Language.CHINESE, Language.CHINESE)
 
 
 def test_a_language_that_there_is_not_is_refused(folder: Folder) -> None:

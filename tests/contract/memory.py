@@ -21,6 +21,8 @@ class MemoryBackend:
     changes: dict[str, list[TicketChange]] = field(default_factory=dict)
     trouble: Callable[[str, bool], Outcome | None] = lambda _method, _done: None
     findings: Sequence[Finding] = ()
+    resolutions: dict[str, str] = field(default_factory=dict)
+    """What people said when they resolved tickets, by ref."""
 
     def find(self, key: str) -> Sequence[Ticket]:
         self._ask("find", done=False)
@@ -50,6 +52,15 @@ class MemoryBackend:
         self._ask("fetch", done=False)
         return [self.tickets[ref] for ref in refs if ref in self.tickets]
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        """There are no times here."""
+        self._ask("changed", done=False)
+        return None
+
+    def resolution(self, ticket: Ticket) -> str:
+        self._ask("resolution", done=False)
+        return self.resolutions.get(ticket.ref, "")
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return [Call("put", "memory:", asdict(command))]
 
@@ -59,6 +70,11 @@ class MemoryBackend:
     def notes(self, ref: str) -> list[str]:
         """What a person reads under a ticket, the oldest first."""
         return [change.note for change in self.changes[ref]]
+
+    def links(self, ref: str) -> list[str]:
+        """The refs of what a ticket is linked to."""
+        made = self.changes[ref]
+        return [link for link in dict.fromkeys(ref for one in made for ref in (one.problem, one.duplicate)) if link]
 
     def levels(self, ref: str) -> tuple[Level, Level]:
         """Impact and urgency as a person sees them."""

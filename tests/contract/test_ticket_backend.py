@@ -1,111 +1,27 @@
 """What every ticket backend does, whatever system it speaks to."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from tests.contract.memory import MemoryBackend
-from tests.itsm import jira_backend, rt_desk, servicenow_backend
-from tests.peers import databases, requesttracker
-from tests.simulators import jira, servicenow
-from tests.store import made
-from watchkeeper import itsm
-from watchkeeper.domain.budget import Budget
+from tests.contract.subjects import SUBJECTS, Subject, local
+from tests.peers import databases
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketKind, TicketState
-from watchkeeper.itsm.base import Ambiguous, Finding, Rejected, Surroundings, TicketBackend
-from watchkeeper.store import listing, tables
+from watchkeeper.itsm.base import Ambiguous, Finding, Rejected, TicketBackend
 from watchkeeper.store.database import Database, StoreError
-from watchkeeper.store.desk import StoredDesk
-from watchkeeper.store.outbox import settle_delivered
-from watchkeeper.store.record import record
-
-
-@dataclass
-class Subject:
-    """A backend, and what a person would read of one of its tickets."""
-
-    backend: TicketBackend
-    notes: Callable[[Ticket], list[str]]
-    levels: Callable[[Ticket], tuple[Level, Level]]
-    crowd: int = 30
-    """How many tickets are many to it, as far as the time of the tests allows."""
-    strangers: int = 3000
-    """How many that are not there it is asked for."""
-
-
-def local(database: Database, name: str = "desk") -> TicketBackend:
-    """A local desk on a database. Its clock goes on by a second whenever somebody looks."""
-    kind = itsm.find("local")
-    clock = count(1_000_000, 1_000)
-    budget = Budget(None, lambda: 0)
-    return kind.make(name, kind.options(), Surroundings(lambda: next(clock), StoredDesk(database), budget))
-
-
-def notes_in(database: Database, ticket: Ticket) -> list[str]:
-    """The notes of a desk's ticket, as `watchkeeper tickets show` reads them."""
-    number = int(ticket.ref)
-    if listing.show_incident(database, number) is None:
-        incident = made.incident(number)
-        record(database, [made.opened(incident), made.create(incident)])
-        settle_delivered(database, [made.create(incident)], ticket, 0)
-    shown = listing.show_ticket(database, ticket.number)
-    assert shown is not None
-    return [note.text for note in shown.notes]
-
-
-def levels_in(database: Database, ticket: Ticket) -> tuple[Level, Level]:
-    with database.read() as connection:
-        row = connection.execute(select(tables.desk_tickets).where(tables.desk_tickets.c.id == int(ticket.ref))).one()
-    return Level(row.impact), Level(row.urgency)
-
 
 RT = pytest.param("rt", marks=pytest.mark.xdist_group("requesttracker"))
+CLIENTS = ("pysnc", "jira-client-cloud", "jira-client-server")
 
 
-@pytest.fixture(params=["memory", "servicenow", "cloud", "server", RT, *databases.KINDS])
+@pytest.fixture(params=["memory", "servicenow", "cloud", "server", *CLIENTS, RT, *databases.KINDS])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
-    if request.param == "memory":
-        memory = MemoryBackend()
-        yield Subject(memory, lambda ticket: memory.notes(ticket.ref), lambda ticket: memory.levels(ticket.ref))
-        return
-    if request.param == "servicenow":
-        with servicenow.running() as instance, servicenow_backend.made(instance, tmp_path) as backend:
-            yield Subject(
-                backend,
-                lambda ticket: list(servicenow_backend.notes_of(instance, ticket)),
-                lambda ticket: servicenow_backend.levels_of(instance, ticket),
-            )
-        return
-    if request.param in ("cloud", "server"):
-        with jira.running(request.param) as site, jira_backend.made(site, tmp_path) as backend:
-            yield Subject(
-                backend,
-                lambda ticket: jira_backend.notes_of(site, ticket.ref),
-                lambda ticket: jira_backend.levels_of(site, ticket),
-                strangers=3000 if request.param == "cloud" else 100,
-            )
-        return
-    if request.param == "rt":
-        rt = requesttracker.shared()
-        watchkeeper = rt.client(token=rt.token)
-        yield Subject(
-            rt_desk.backend(rt, **rt_desk.WITH_LEVELS),
-            lambda ticket: rt_desk.notes(watchkeeper, ticket.ref),
-            lambda ticket: rt_desk.levels(watchkeeper, ticket),
-            crowd=3,
-            strangers=10,
-        )
-        rt_desk.empty(rt)
-        return
-    with databases.migrated(request.param, tmp_path) as database:
-        yield Subject(
-            local(database), lambda ticket: notes_in(database, ticket), lambda ticket: levels_in(database, ticket)
-        )
+    with SUBJECTS[request.param](tmp_path) as subject:
+        yield subject
 
 
 @pytest.fixture
@@ -113,10 +29,10 @@ def backend(subject: Subject) -> TicketBackend:
     return subject.backend
 
 
-def draft(key: str = "wk-1") -> TicketDraft:
+def draft(key: str = "wk-1", kind: TicketKind = TicketKind.INCIDENT) -> TicketDraft:
     return TicketDraft(
         key,
-        TicketKind.INCIDENT,
+        kind,
         "service-down/p1",
         "Web shop is down",
         "Do something.",
@@ -202,6 +118,32 @@ def test_one_key_on_two_tickets_is_two_changes(subject: Subject) -> None:
         subject.backend.update(ticket, TicketChange("seen", key="a"))
 
     assert subject.notes(one) == subject.notes(two) == ["seen"]
+
+
+def test_a_ticket_is_linked_to_its_problem_and_to_the_one_that_takes_its_place(subject: Subject) -> None:
+    backend = subject.backend
+    problem, first = backend.create(draft("wk-p", TicketKind.PROBLEM)), backend.create(draft("wk-1"))
+    second = backend.create(draft("wk-2"))
+    change = TicketChange("part of it", TicketState.RESOLVED, "a", problem=problem.ref, duplicate=first.ref)
+
+    resolved = backend.update(second, change)
+
+    assert resolved.state is TicketState.RESOLVED
+    assert sorted(subject.links(second)) == sorted([problem.ref, first.ref])
+    assert subject.notes(second) == ["part of it"]
+
+
+def test_links_that_are_asked_for_again_are_made_once(subject: Subject) -> None:
+    backend = subject.backend
+    problem, first = backend.create(draft("wk-p", TicketKind.PROBLEM)), backend.create(draft("wk-1"))
+    second = backend.create(draft("wk-2"))
+    change = TicketChange("part of it", key="a", problem=problem.ref, duplicate=first.ref)
+
+    for again in (change, change, replace(change, key="b")):
+        backend.update(second, again)
+
+    assert sorted(subject.links(second)) == sorted([problem.ref, first.ref])
+    assert subject.notes(second) == ["part of it", "part of it"]
 
 
 def test_a_change_of_a_ticket_that_is_gone_is_rejected(backend: TicketBackend) -> None:

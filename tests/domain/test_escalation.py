@@ -88,7 +88,8 @@ def test_a_step_that_came_due_while_nobody_watched_is_made_up_for_once() -> None
     watch = watch_of(one)
     watch.observe(sample(0, DOWN))
     [incident] = watch.incidents.values()
-    again = Watch(one, open_incidents=[incident], next_incident_id=2)
+    [binding] = watch.subjects["home"].bindings
+    again = Watch(one, open_alerts=[binding.alert], open_incidents=[incident], next_incident_id=2)
     again.revise(one, 300 * MINUTE)
     assert told(again.advance(300 * MINUTE)) == [("escalated", 300 * MINUTE)]
     assert again.incidents[incident.key].severity is Severity.CRITICAL

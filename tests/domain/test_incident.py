@@ -5,7 +5,7 @@ import pytest
 from tests.domain.made import probe, rule
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.correlation import incident_key, ticket_key
-from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, IncidentState, step
+from watchkeeper.domain.incident import AlertsFired, AlertsOver, Incident, IncidentState, step
 from watchkeeper.domain.rule import Level, Match, Severity, priority
 
 A, B = AlertRef("down", "a"), AlertRef("down", "b")
@@ -27,25 +27,25 @@ OPEN = Incident(
 
 
 def test_an_incident_lasts_until_its_last_alert_is_over() -> None:
-    both = step(OPEN, AlertFired(B, 200))
+    both = step(OPEN, AlertsFired((B,), 200))
     assert (both.firing, both.affected) == (frozenset({A, B}), (A, B))
-    one = step(both, AlertOver(A, 300))
+    one = step(both, AlertsOver((A,), 300))
     assert (one.firing, one.affected, one.state) == (frozenset({B}), (A, B), IncidentState.OPEN)
-    again = step(one, AlertFired(A, 400))
+    again = step(one, AlertsFired((A,), 400))
     assert (again.firing, again.affected) == (frozenset({A, B}), (A, B))
-    done = step(step(again, AlertOver(A, 500)), AlertOver(B, 600))
+    done = step(step(again, AlertsOver((A,), 500)), AlertsOver((B,), 600))
     assert (done.state, done.resolved_ms, done.firing) == (IncidentState.RESOLVED, 600, frozenset())
 
 
 def test_what_an_incident_knows_already_changes_nothing() -> None:
-    assert step(OPEN, AlertFired(A, 200)) is OPEN
-    assert step(OPEN, AlertOver(B, 200)) is OPEN
+    assert step(OPEN, AlertsFired((A,), 200)) is OPEN
+    assert step(OPEN, AlertsOver((B,), 200)) is OPEN
 
 
 def test_a_resolved_incident_stays_resolved() -> None:
-    done = step(OPEN, AlertOver(A, 200))
-    assert step(done, AlertFired(A, 300)) is done
-    assert step(done, AlertOver(A, 300)) is done
+    done = step(OPEN, AlertsOver((A,), 200))
+    assert step(done, AlertsFired((A,), 300)) is done
+    assert step(done, AlertsOver((A,), 300)) is done
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_there_is_one_open_incident_for_each_key_and_it_ends_with_its_last_alert
             if incident.state is IncidentState.RESOLVED:
                 del open_now[incident.key]
         elif isinstance(effect, Command):
+            assert effect.incident_id is not None
             (created if effect.kind is CommandKind.CREATE else resolved)[effect.incident_id] += (
                 effect.kind is not CommandKind.UPDATE
             )
@@ -135,6 +136,7 @@ def test_a_restart_at_any_moment_opens_nothing_twice(samples: list[Sample], cut:
     open_keys = set(again.incidents)
     for effect in run(again, samples[cut:], [END_MS]):
         if isinstance(effect, Command) and effect.kind is CommandKind.CREATE:
+            assert effect.incident_id is not None
             assert effect.incident_id >= 1000
         if isinstance(effect, IncidentChanged):
             key = effect.incident.key

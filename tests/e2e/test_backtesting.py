@@ -72,12 +72,13 @@ def recorded(setup: Setup) -> None:
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
-    setup = Setup.of(tmp_path_factory.mktemp("backtest"), probes=PROBES, rules=RULES)
+    setup = Setup.of(tmp_path_factory.mktemp("backtest"), probes=PROBES, rules=RULES, more=AT_ONCE)
     recorded(setup)
     setup.write("stricter.yaml", RULES.replace("> 90", "> 97").replace("for: 1m", "for: 5m"))
     return setup
 
 
+AT_ONCE = "correlation: {group_wait: 0s}\n"
 RANGE = ("--from", "2026-09-21", "--to", "2026-09-22")
 
 
@@ -180,7 +181,7 @@ returns     0           0
 
 
 def test_files_are_replayed_without_any_database(tmp_path: Path) -> None:
-    setup = Setup.of(tmp_path, probes=PROBES, rules=RULES)
+    setup = Setup.of(tmp_path, probes=PROBES, rules=RULES, more=AT_ONCE)
     (tmp_path / "root.csv").write_text(
         "".join(f"{1_790_000_000 + 60 * n},{95 if n > 5 else 50}\n" for n in range(20))
     )

@@ -2,10 +2,16 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.daemon import Setup, free_port, run_command
 from tests.e2e.test_restart import DOWN, tcp_probes
+from tests.peers import databases
+from tests.store import made
+from watchkeeper.domain.effect import Happening
+from watchkeeper.domain.incident import IncidentState
+from watchkeeper.store.record import record
 
 
 def with_one_ticket(folder: Path) -> Setup:
@@ -37,6 +43,29 @@ def test_incidents_are_listed_and_shown_with_their_story(tmp_path: Path) -> None
     assert detail["timeline"][0]["what"] == "opened"
     assert detail["alerts"] == [{"probe": "port-0", "rule": "down", "firing": True, "flapping": False}]
     assert detail["commands"][0]["state"] == "delivered"
+    assert (detail["time_to_acknowledge_seconds"], detail["time_to_resolve_seconds"]) == (None, None)
+
+
+def test_an_incident_tells_how_long_it_took_to_be_taken_up_and_to_be_resolved(tmp_path: Path) -> None:
+    setup = Setup.of(tmp_path, probes=tcp_probes([free_port()]), rules=DOWN)
+    opened_ms = 1_795_520_280_000
+    incident = replace(made.incident(1), started_ms=opened_ms - 60_000, opened_ms=opened_ms)
+    taken_up = replace(incident, acknowledged_ms=opened_ms + 90_500)
+    over = replace(
+        taken_up,
+        state=IncidentState.RESOLVED,
+        resolved_ms=opened_ms + 3_600_000,
+        firing=frozenset(),
+        flapping=frozenset(),
+    )
+    with databases.migrated("sqlite", tmp_path) as database:
+        record(database, [made.opened(incident)])
+        record(database, [replace(made.opened(taken_up), happening=Happening.ACKNOWLEDGED)])
+        record(database, [replace(made.opened(over), happening=Happening.RESOLVED)])
+
+    assert "taken up  2026-11-24 11:39:30Z, after 1m30s\n" in setup.command("incidents", "1").stdout
+    [listed] = json.loads(setup.command("incidents", "--json").stdout)
+    assert (listed["time_to_acknowledge_seconds"], listed["time_to_resolve_seconds"]) == (90.5, 3600)
 
 
 def test_an_incident_whose_ticket_is_refused_says_so_and_why(tmp_path: Path) -> None:
@@ -128,13 +157,13 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
 
 def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
-    assert "was made (schema 0003)" in setup.command("db", "upgrade").stdout
-    assert "is up to date (schema 0003)" in setup.command("db", "upgrade").stdout
+    assert "was made (schema 0008)" in setup.command("db", "upgrade").stdout
+    assert "is up to date (schema 0008)" in setup.command("db", "upgrade").stdout
     done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     [copy] = (tmp_path / "elsewhere").iterdir()
     connection = sqlite3.connect(copy)
-    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0003",)
+    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0008",)
     connection.close()
 
 
@@ -143,6 +172,7 @@ def test_schemas_are_printed_and_written(tmp_path: Path) -> None:
     assert "groups" in printed["properties"]
     assert run_command("schema", "--write", "schemas", folder=tmp_path).returncode == 0
     assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
+        "changes.schema.json",
         "probes.schema.json",
         "rules.schema.json",
         "ruletests.schema.json",

@@ -124,7 +124,11 @@ def test_a_preview_is_of_the_sample_that_was_asked_for(tmp_path: Path) -> None:
     assert "root is up: the rule fires on such a sample." in text
     assert '"title": "Disk at 97.0 %"' in text
     assert "root is up: the rule does not fire" in asked(setup, "full", "root", "--value", "used_percent=9")[1]
-    assert "Nothing is sent. desk (local) would get" in asked(setup, "full", "root", "--run")[1]
+    assert "Nothing is sent. desk (local) would get, for a new incident:" in asked(setup, "full", "root", "--run")[1]
+    of_problem = asked(setup, "full", "root", "--value", "used_percent=97", "--problem")[1]
+    assert "would get, for a new problem:" in of_problem
+    assert '"kind": "problem"' in of_problem
+    assert '"state": "resolved"' not in of_problem
     assert not list(tmp_path.glob("*.db*"))
 
     assert asked(setup, "ful", "root") == (1, "there is no rule 'ful' (did you mean 'full'?); there is full\n")

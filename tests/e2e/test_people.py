@@ -1,6 +1,7 @@
 """People work on tickets of the local desk, while watchkeeper does and while it does not."""
 
 import json
+import re
 import socket
 import sqlite3
 from dataclasses import replace
@@ -13,8 +14,10 @@ from click.testing import CliRunner, Result
 from tests.e2e.daemon import Setup, free_port
 from tests.e2e.test_restart import DOWN, tcp_probes
 from tests.peers import databases
-from tests.store import made
+from tests.store import made, problems
 from watchkeeper.cli.tickets import command
+from watchkeeper.domain.ticket import TicketDraft
+from watchkeeper.store import outbox
 from watchkeeper.store.desk import StoredDesk
 from watchkeeper.store.outbox import settle_delivered
 from watchkeeper.store.record import record
@@ -71,6 +74,9 @@ def test_a_ticket_that_somebody_took_up_is_theirs_to_resolve(tmp_path: Path) -> 
         )
         told = daemon.wait_for("incident_acknowledged", incident="INC-1")
         assert told["text"] == "DESK-1 was taken up by alice"
+        assert re.search(
+            r"^watchkeeper_incident_acknowledge_seconds_count\{.*\} 1\.0$", setup.get("/metrics")[1], re.MULTILINE
+        )
         with socket.create_server(("127.0.0.1", port)):
             left = daemon.wait_for("ticket_left", ticket="DESK-1")
             assert left["remark"] == "left to alice to resolve"
@@ -175,3 +181,35 @@ def test_refused_commands_are_listed_and_a_running_daemon_tries_them_again_when_
         assert said(setup, "retry", "inc-1") == "1 rejected command will be tried again\n"
         daemon.wait_for("ticket_adopted", ticket="DESK-1")
         assert daemon.stop() == 0
+
+
+def test_the_ticket_of_a_problem_is_worked_on_like_any_other(desk: Setup) -> None:
+    with databases.migrated("sqlite", desk.folder) as database:
+        problems.put_problem(database, 1)
+        draft = problems.create(1).payload
+        assert isinstance(draft, TicketDraft)
+        with database.write() as connection:
+            outbox.add(connection, problems.create(1), problems.note(1))
+        claim = outbox.claim(database, "desk", 10_000)
+        assert claim is not None
+        settle_delivered(database, claim.commands, StoredDesk(database).create("desk", draft, 100), 100)
+        claim = outbox.claim(database, "desk", 10_000)
+        assert claim is not None
+        outbox.settle_rejected(database, claim.commands, "no", 20_000)
+
+    said(desk, "note", "DESK-2", "restart it", "--as", "workaround", "--by", "alice")
+
+    [of_problem, of_incident] = json.loads(said(desk, "--json"))
+    assert (of_problem["problem"], of_problem["incident"]) == ("PRB-1", None)
+    assert (of_incident["problem"], of_incident["incident"]) == (None, "INC-1")
+    shown = said(desk, "DESK-2")
+    assert "open, at desk, for PRB-1\nworkaround: restart it\n" in shown
+    assert "alice (workaround): restart it" in shown
+    assert json.loads(said(desk, "DESK-2", "--json"))["workaround"] == "restart it"
+    assert "PRB-1  DESK-2" in said(desk, "rejected")
+    assert refused(desk, "retry", "PRB-7") == (1, "there is no problem PRB-7\n")
+    assert said(desk, "retry", "prb-1") == "1 rejected command will be tried again\n"
+    assert refused(desk, "note", "DESK-1", "why", "--as", "root-cause") == (
+        1,
+        "DESK-1 is no problem: only a problem has a root cause\n",
+    )

@@ -121,6 +121,10 @@ class MemoryBackend:
         wanted = set(refs)
         return [ticket for ticket in self.tickets if ticket.ref in wanted]
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        """Can not tell."""
+        return None
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return [Call("put", "memory:", asdict(command))]
 

@@ -332,7 +332,7 @@ def test_a_rate_is_kept_and_what_has_begun_is_finished(on: Bench) -> None:
                 on.now_ms += 500
             counts.append(len(on.backend.tickets))
 
-    assert counts == [11, 17, 20, 20]
+    assert counts == [6, 12, 18, 20]
 
 
 @pytest.mark.parametrize(

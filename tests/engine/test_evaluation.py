@@ -8,10 +8,12 @@ from structlog.testing import capture_logs
 
 from tests.engine import made
 from tests.engine.hand_loop import START_MS, hand_loop, on_hand_loop
+from watchkeeper.domain.alert import Alert
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
+from watchkeeper.domain.incident import Incident
 from watchkeeper.domain.probe import Status
-from watchkeeper.domain.rule import Hold, Rule
-from watchkeeper.domain.ticket import Command
+from watchkeeper.domain.rule import Escalation, Hold, IncidentPolicy, Rule, Severity
+from watchkeeper.domain.ticket import Command, TicketSeen, TicketState
 from watchkeeper.domain.watch import Watch
 from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
@@ -20,11 +22,12 @@ from watchkeeper.engine.figures import Figures
 class Bench:
     """An evaluation of two probes of a shop, on a loop whose time is moved by hand."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, *incidents: Incident, alerts: Sequence[Alert] = ()) -> None:
         self.recorded: list[Sequence[Effect]] = []
         self.figures = Figures("1.2.3")
         self.plan = made.plan([made.probe("web"), made.probe("api")], rule)
-        self.evaluation = Evaluation(Watch(self.plan), hand_loop().clock, self.recorded.append, self.figures)
+        watch = Watch(self.plan, open_alerts=alerts, open_incidents=incidents)
+        self.evaluation = Evaluation(watch, hand_loop().clock, self.recorded.append, self.figures)
         self.evaluation.revise(self.plan)
 
     def observe(self, status: Status, probe_id: str = "web") -> None:
@@ -42,6 +45,18 @@ class Bench:
     def count(self, name: str) -> float | None:
         labels = {"service": "shop", "severity": "major"}
         return self.figures.registry.get_sample_value(f"watchkeeper_incidents_{name}_total", labels)
+
+    def took(self, what: str, severity: str = "major") -> tuple[float | None, float | None]:
+        """How many incidents there were, and what they took in all, in seconds."""
+        labels = {"service": "shop", "severity": severity}
+        name = f"watchkeeper_incident_{what}_seconds"
+        value = self.figures.registry.get_sample_value
+        return value(f"{name}_count", labels), value(f"{name}_sum", labels)
+
+    def at_most(self, what: str, limit_s: float) -> float | None:
+        """How many took no longer."""
+        labels = {"service": "shop", "severity": "major", "le": str(float(limit_s))}
+        return self.figures.registry.get_sample_value(f"watchkeeper_incident_{what}_seconds_bucket", labels)
 
 
 @on_hand_loop
@@ -148,6 +163,68 @@ async def test_incidents_are_counted_when_they_open_and_when_they_are_resolved()
     on.observe(Status.UP, "api")
 
     assert (on.count("opened"), on.count("resolved")) == (1, 1)
+
+
+@on_hand_loop
+async def test_an_open_incident_shows_at_zero_what_it_will_be_counted_in() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.DOWN)
+
+    assert (on.took("acknowledge"), on.took("resolve")) == ((0, 0), (0, 0))
+
+
+@on_hand_loop
+async def test_how_long_it_takes_to_take_up_and_to_resolve_is_measured_from_the_opening() -> None:
+    on = Bench(made.rule(for_ms=60_000))
+    on.observe(Status.DOWN)
+    await hand_loop().until(61)  # it has opened after 60 seconds
+    for at_s, state in ((150, TicketState.IN_PROGRESS), (200, TicketState.ON_HOLD)):
+        await hand_loop().until(at_s)
+        on.evaluation.tickets_seen([TicketSeen(1, "T-1", state, "alice", hand_loop().clock())])
+    assert (on.took("acknowledge"), on.took("resolve")) == ((1, 90), (0, 0))
+
+    await hand_loop().until(360)
+    on.observe(Status.UP)
+
+    assert (on.took("acknowledge"), on.took("resolve")) == ((1, 90), (1, 300))
+    assert [on.at_most("resolve", limit_s) for limit_s in (60, 120, 300, 86_400)] == [0, 0, 1, 1]
+
+
+@on_hand_loop
+async def test_an_incident_that_nobody_took_up_took_no_time_to_be_taken_up() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.DOWN)
+    on.observe(Status.UP)
+
+    assert (on.took("acknowledge"), on.took("resolve")) == ((0, 0), (1, 0))
+
+
+@on_hand_loop
+async def test_what_got_worse_is_counted_as_what_it_has_become() -> None:
+    worse = IncidentPolicy(escalation=(Escalation(60_000, Severity.CRITICAL),))
+    on = Bench(replace(made.rule(), incident=worse))
+    on.observe(Status.DOWN)
+    await hand_loop().until(61)
+    assert on.took("resolve", "critical") == (0, 0)
+    await hand_loop().until(120)
+    on.observe(Status.UP)
+
+    assert (on.took("resolve", "critical"), on.took("resolve", "major")) == ((1, 120), (0, 0))
+
+
+@on_hand_loop
+async def test_an_incident_from_before_the_start_counts_from_its_opening() -> None:
+    before = Bench(made.rule())
+    before.observe(Status.DOWN)
+    [incident] = before.evaluation.watch.incidents.values()
+    await hand_loop().until(600)
+    [binding] = before.evaluation.watch.subjects["web"].bindings
+    on = Bench(made.rule(), incident, alerts=[binding.alert])
+    assert (on.took("acknowledge"), on.took("resolve"), on.count("opened")) == ((0, 0), (0, 0), None)
+
+    on.evaluation.tickets_seen([TicketSeen(1, "T-1", TicketState.OPEN, "alice", hand_loop().clock())])
+
+    assert on.took("acknowledge") == (1, 600)
 
 
 @on_hand_loop

@@ -25,8 +25,8 @@ def test_after_a_day_without_its_backend_each_ticket_has_one_summary_of_all_that
         assert summary.count(f"incident {number}") == len(texts), "and once"
         assert (ticket.state is TicketState.RESOLVED) == (number in drained.resolved)
     assert backend.impatient == 0, "it is not asked before the time is over that it has asked for"
-    # A minute's calls are saved up, and what has begun is finished.
-    assert drained.most_in_a_minute <= 2 * PER_MINUTE + 3
+    # What has begun is finished: a change is two calls, and the second may come before its time.
+    assert drained.most_in_a_minute <= PER_MINUTE + 1
     assert drained.calls_per_ticket < 3.5, "one to create it, two for all that happened"
     assert drained.drain_s < 300 + incidents * 3, "the longest pause, and three seconds for each"
     assert backend.asked_in_vain < 1600, "a day of pauses of some minutes"

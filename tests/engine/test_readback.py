@@ -4,15 +4,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from tests.engine import made
 from tests.engine.backends import MemoryBackend
 from tests.engine.stores import FaultyDatabase
+from tests.store import problems
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
 from watchkeeper.domain.incident import Superseded, step
-from watchkeeper.domain.ticket import Ticket, TicketDraft, TicketSeen, TicketState
+from watchkeeper.domain.ticket import (
+    ProblemFindings,
+    ProblemSeen,
+    Ticket,
+    TicketDraft,
+    TicketPolicy,
+    TicketSeen,
+    TicketState,
+)
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.engine.readback import ReadBack
 from watchkeeper.itsm.base import Ambiguous, Outcome, Unavailable
@@ -21,6 +30,8 @@ from watchkeeper.store.readings import PAGE
 from watchkeeper.store.record import record, remember
 
 MINUTE = 60_000
+SWEEP = 15 * MINUTE
+LAG = 2 * MINUTE
 NOBODY = Plan({}, {}, {}, "desk")
 
 
@@ -49,6 +60,7 @@ class Bench:
         self.backend = Tickets()
         self.now_ms = made.NOW_MS
         self.told: list[TicketSeen] = []
+        self.told_of_problems: list[ProblemSeen] = []
         for incident in map(made.incident, range(1, incidents + 1)):
             record(database, [made.opened(incident), made.create(incident)])
             self.deliver()
@@ -56,7 +68,10 @@ class Bench:
 
     def start(self) -> None:
         """As after a restart: what is not in the database is forgotten."""
-        self.readback = ReadBack("desk", self.backend, self.database, lambda: self.now_ms, MINUTE, self.told.extend)
+        policy = TicketPolicy(read_every_ms=MINUTE, sweep_every_ms=SWEEP, index_lag_ms=LAG)
+        clock = lambda: self.now_ms  # noqa: E731
+        tell, tell_problem = self.told.extend, self.told_of_problems.append
+        self.readback = ReadBack("desk", self.backend, self.database, clock, policy, tell, tell_problem)
 
     def deliver(self) -> None:
         claim = outbox.claim(self.database, "desk", self.now_ms)
@@ -69,6 +84,7 @@ class Bench:
         """Lets a minute pass, reads what is due, and gives what incidents are told."""
         self.now_ms += MINUTE
         self.told.clear()
+        self.told_of_problems.clear()
         while self.readback.wait_ms() == 0:
             self.readback.step()
         return list(self.told)
@@ -251,3 +267,66 @@ def test_one_ticket_that_can_not_be_read_does_not_hide_the_others(database: Faul
     assert [entry["event"] for entry in logs] == ["ticket_unreadable"]
     assert len(on.backend.asked) <= 2 * 20
     assert on.readback.wait_ms() == MINUTE
+
+
+def with_problem(on: Bench) -> None:
+    problems.put_problem(on.database, 1)
+    with on.database.write() as connection:
+        outbox.add(connection, problems.create(1))
+    on.deliver()
+
+
+def know(on: Bench, **values: object) -> None:
+    """Writes down what the problem knows."""
+    with on.database.write() as connection:
+        connection.execute(update(tables.problems).values(**values))
+
+
+def test_what_people_found_out_about_a_problem_is_told_until_it_knows(on: Bench) -> None:
+    with_problem(on)
+    assert on.read() == []
+    assert on.told_of_problems == []
+    found = ProblemFindings("restart it", "it leaks", "KE-1", "version 7", is_known_error=True)
+    on.backend.by_person(TicketState.IN_PROGRESS, "alice")
+    on.backend.tickets[-1] = replace(on.backend.tickets[-1], findings=found)
+
+    assert on.read() == []
+    seen = ProblemSeen(1, "T-2", TicketState.IN_PROGRESS, "alice", on.now_ms, findings=found)
+    assert on.told_of_problems == [seen]
+
+    texts = {"workaround": "restart it", "root_cause": "it leaks", "known_error": "KE-1", "resolution": "version 7"}
+    know(on, seen_state="in_progress", is_known_error=True, **texts)
+    on.read()
+    assert on.told_of_problems == []
+
+
+def test_the_ticket_of_a_resolved_problem_is_read_until_it_is_closed(on: Bench) -> None:
+    with_problem(on)
+    know(on, state="resolved", seen_state="resolved")
+    on.backend.by_person(TicketState.RESOLVED, "alice")
+    on.read()
+    assert on.told_of_problems == []
+
+    on.backend.by_person(TicketState.IN_PROGRESS, "alice")
+    on.read()
+    assert [seen.state for seen in on.told_of_problems] == [TicketState.IN_PROGRESS]
+
+    on.backend.by_person(TicketState.CLOSED, "alice")
+    know(on, seen_state="closed")
+    on.read()
+    asked = len(on.backend.asked)
+    on.read()
+    assert list(on.backend.asked)[asked:] == [1]
+
+
+def test_a_problem_whose_ticket_is_gone_hears_it_and_keeps_what_was_found_out(on: Bench) -> None:
+    with_problem(on)
+    know(on, workaround="restart it")
+    del on.backend.tickets[-1]
+
+    on.read()
+    assert on.told_of_problems == []
+    on.read()
+
+    [seen] = on.told_of_problems
+    assert (seen.problem_id, seen.is_gone, seen.findings.workaround) == (1, True, "restart it")

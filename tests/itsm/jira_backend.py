@@ -78,3 +78,9 @@ def notes_of(jira: Jira, ref: str, *, public: bool | None = None) -> list[str]:
 def levels_of(jira: Jira, ticket: Ticket) -> tuple[Level, Level]:
     kept = jira.issue(ticket.ref).properties[PROPERTY]
     return Level(kept["impact"]), Level(kept["urgency"])
+
+
+def links_of(jira: Jira, ticket: Ticket) -> list[str]:
+    """The refs of what an issue is linked to, in whatever direction."""
+    ends = [{link.source, link.target} for link in jira.tracker.links.values()]
+    return [ref for pair in ends if ticket.ref in pair for ref in pair - {ticket.ref}]

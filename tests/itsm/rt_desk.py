@@ -74,3 +74,9 @@ def levels(client: Client, ticket: Ticket) -> tuple[Level, Level]:
     fields = fields_of(client.get(f"/ticket/{ticket.ref}").json())
     of = {value: Level(name) for name, value in VALUES.items()}
     return of[fields["Impact"][0]], of[fields["Urgency"][0]]
+
+
+def links(client: Client, ticket: Ticket) -> list[str]:
+    """The refs of what it points at."""
+    found = client.get(f"/ticket/{ticket.ref}").json()["_hyperlinks"]
+    return [str(link["id"]) for link in found if link["ref"] in ("parent", "refers-to", "depends-on")]

@@ -60,3 +60,10 @@ def levels_of(instance: Instance, ticket: Ticket) -> tuple[Level, Level]:
     row = row_of(instance, ticket)
     meant = {code: level for level, code in LEVELS.items()}
     return meant[row["impact"]], meant[row["urgency"]]
+
+
+def links_of(instance: Instance, ticket: Ticket) -> list[str]:
+    """The refs of what an incident points at."""
+    row = row_of(instance, ticket)
+    tables = {"problem_id": "problem", "parent_incident": "incident"}
+    return [f"{table}/{row[name]}" for name, table in tables.items() if row[name]]

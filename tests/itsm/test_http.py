@@ -199,7 +199,7 @@ def test_nobody_who_is_known_is_denied(faults: Faults, client: Http) -> None:
     outcome = outcome_of(lambda: write(client))
 
     assert type(outcome) is Denied
-    assert str(outcome) == 'does not know who asks (401): {"error":"User Not Authenticated"}'
+    assert str(outcome) == 'does not know who asks (401): {"error":"User Not Authenticated"}. Check `auth`'
 
 
 @pytest.mark.parametrize("status", [408, 499])
@@ -316,7 +316,10 @@ def test_a_proxy_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatc
     outcome = outcome_of(lambda: write(the_client("https://example.service-now.com")))
 
     assert type(outcome) is Unavailable
-    assert str(outcome).startswith("the proxy does not let the call through: ")
+    assert str(outcome) == (
+        f"the proxy 127.0.0.1:{port} (HTTPS_PROXY) can not be reached: Connection refused. "
+        "NO_PROXY names hosts that need none"
+    )
     assert "tell-nobody" not in str(outcome)
 
 
@@ -374,7 +377,7 @@ def test_each_call_is_paid_for(server: Server) -> None:
     read(client)
     client.forget()
 
-    assert budget.wait_s() == 30
+    assert budget.wait_s() == 60
 
 
 # Certificates.

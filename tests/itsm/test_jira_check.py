@@ -56,7 +56,7 @@ def test_nothing_is_found_where_all_is_well(tmp_path: Path, deployment: Any, giv
         (lambda j: None, {**ITSM, "impact": {"field": "Impact", "high": "Vast"}}, "Impact does not take 'Vast'"),
         (lambda j: None, {**ITSM, "request_type": "Outage"}, "there is no request type 'Outage'"),
         (lambda j: None, {"states": {"cancelled": ["Done"]}}, "tickets can not be resolved"),
-        (lambda j: j.faults.always(f.SAYS_500), {}, "Jira can not be asked: it failed (500)"),
+        (lambda j: j.faults.always(f.SAYS_500), {}, "Jira can not be asked: failed (500)"),
         (lambda j: j.faults.always(jf.IS_SUSPENDED), {}, "Jira can not be asked"),
         (lambda j: j.faults.always(f.SAYS_LOGIN_PAGE), {}, "Jira can not be asked"),
         (lambda j: j.faults.always(f.RESETS), {}, "Jira can not be asked"),
@@ -79,10 +79,10 @@ def test_wrong_credentials_are_told_once(tmp_path: Path) -> None:
     with running("cloud") as jira:
         jira.accounts.tokens["bot-token"] = Token("bot", expires_ms=0)
         [told] = found(jira, tmp_path)
-        assert told.startswith("Jira does not let watchkeeper in: it takes who asks for nobody")
+        assert told.startswith("Jira does not let watchkeeper in: takes who asks for nobody")
     with running("server") as jira:
         [told] = found(jira, tmp_path, auth={"token": secret(tmp_path, "wrong")})
-        assert told.startswith("Jira does not let watchkeeper in: it does not know who asks (401): Unauthorized")
+        assert told.startswith("Jira does not let watchkeeper in: does not know who asks (401): Unauthorized")
         assert len(jira.requests()) == 1
 
 

@@ -8,11 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from tests.contract.test_ticket_backend import draft
+from watchkeeper import itsm
 from watchkeeper.domain.rule import Severity
 from watchkeeper.itsm._options import RemoteOptions, reveal
-from watchkeeper.itsm.base import Unavailable
+from watchkeeper.itsm.base import BackendOptions, Unavailable
 from watchkeeper.schema.fields import Secret
 
+MINUTE = 60_000
 DRAFT = replace(draft(), service="web-shop", rule="service-down", severity=Severity.CRITICAL)
 
 
@@ -99,3 +101,14 @@ def test_a_secret_is_read_when_it_is_needed(tmp_path: Path) -> None:
 
     assert reveal(token) == "now it is"
     assert reveal("no secret") == "no secret"
+
+
+def test_all_tickets_are_read_less_often_than_what_has_changed() -> None:
+    def sweep_ms(**given: str) -> int:
+        return itsm.find("local").policy(BackendOptions.model_validate(given)).sweep_every_ms
+
+    assert sweep_ms() == 15 * MINUTE
+    assert sweep_ms(sync="1h") == 60 * MINUTE
+    assert sweep_ms(sync="5m", sweep="5m") == 5 * MINUTE
+    with pytest.raises(ValidationError, match="`sweep` must be at least as long as `sync`"):
+        sweep_ms(sync="5m", sweep="4m")

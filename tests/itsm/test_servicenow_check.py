@@ -35,7 +35,8 @@ def test_an_instance_that_does_not_answer_is_one_finding(instance: Instance, tmp
 
     [text] = told(instance, tmp_path, tickets=0)
 
-    assert text.startswith("the self-test ended early: failed (503)")
+    assert text.startswith("ServiceNow can not be asked: failed (503)")
+    assert text.endswith(f"Check `url`: {instance.url}")
 
 
 def test_wrong_credentials_are_one_finding(instance: Instance, tmp_path: Path) -> None:
@@ -43,7 +44,8 @@ def test_wrong_credentials_are_one_finding(instance: Instance, tmp_path: Path) -
 
     [text] = told(instance, tmp_path, tickets=0, auth=wrong)
 
-    assert text.startswith("the self-test ended early: does not know who asks (401)")
+    assert text.startswith("ServiceNow does not let watchkeeper in: does not know who asks (401)")
+    assert "Check `auth`. Ask the administrator whether its user is active" in text
 
 
 def test_a_user_without_its_role_is_told_which_one_it_needs(instance: Instance, tmp_path: Path) -> None:

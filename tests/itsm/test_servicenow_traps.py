@@ -512,7 +512,7 @@ def test_a_url_that_leads_elsewhere_is_unavailable_and_says_so(instance: Instanc
     outcome = outcome_of(lambda: snow.create(draft()))
 
     assert type(outcome) is Unavailable
-    assert str(outcome).endswith("Is the URL right?")
+    assert str(outcome).endswith("Is `url` right?")
 
 
 def test_the_keys_of_problems_are_searched_too(instance: Instance, snow: TicketBackend) -> None:

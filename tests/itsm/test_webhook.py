@@ -117,6 +117,8 @@ def test_the_receiver_is_told_everything_there_is() -> None:
         "urgency": "high",
         "priority": 1,
         "problem": "",
+        "duplicate": "",
+        "cause": "",
     }
     assert (resolve["event"], resolve["state"], resolve["priority"]) == ("resolve", "resolved", None)
     headers = [exchange.request.headers for exchange in server.exchanges]
@@ -134,11 +136,33 @@ def test_the_answer_tells_of_the_ticket() -> None:
     assert (sent(server)[1]["ref"], sent(server)[1]["number"]) == ("1", "OPS-1")
 
 
-@pytest.mark.parametrize("body", [b"", b"ok", b"<html>thanks</html>", b"[]", b'{"id": {"a": 1}}', b'{"id": true}'])
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+WHOLE = (b"[]", b'"ok"', b"{}", b'{"id": {"a": 1}}', b'{"id": true}')
+NO_JSON = (b"", b"ok", b"<html>thanks</html>")
+
+
+@pytest.mark.parametrize("body", [*NO_JSON, *WHOLE])
+@pytest.mark.parametrize("status", [200, 201, 202])
 def test_whatever_is_answered_with_a_2xx_is_done(status: int, body: bytes) -> None:
-    with receiving(lambda _: Response(status, {}, b"" if status == 204 else body), answer={"ref": "id"}) as (_, hook):
+    with receiving(lambda _: Response(status, {}, body), answer={"number": "name"}) as (_, hook):
+        ticket = hook.create(DRAFT)
+        assert ticket.ref == "wk-1"
+        assert hook.update(ticket, OVER).state is TicketState.RESOLVED
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), *((200, body) for body in WHOLE)])
+def test_an_answer_that_is_whole_and_does_not_tell_the_id_is_done(status: int, body: bytes) -> None:
+    with receiving(lambda _: Response(status, {}, body), answer={"ref": "id"}) as (_, hook):
         assert hook.create(DRAFT).ref == "wk-1"
+
+
+@pytest.mark.parametrize("body", NO_JSON)
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_an_answer_that_is_to_tell_the_id_and_is_no_json_is_not_the_whole_one(status: int, body: bytes) -> None:
+    with receiving(lambda _: Response(status, {}, body), answer={"ref": "id"}) as (_, hook):
+        with pytest.raises(Ambiguous, match=r"no JSON .* \(`answer.ref` wants JSON\)"):
+            hook.create(DRAFT)
+        ticket = Ticket("1", "1", "wk-1", TicketState.OPEN, "")
+        assert hook.update(ticket, OVER).state is TicketState.RESOLVED, "of a change nothing is to be told"
 
 
 def test_the_document_is_written_in_the_receivers_own_words() -> None:
@@ -284,6 +308,37 @@ def test_what_is_lost_is_said_again_and_done_once(database: Database) -> None:
     assert faults.left == 0
     assert [told["event"] for told in receiver.done.values()] == ["create", "resolve"]
     assert [told.get("number") for told in receiver.done.values()] == [None, "OPS-1"]
+
+
+@pytest.mark.parametrize("told", [b"", b"<html>one moment</html>", b'{"id": '])
+def test_a_ticket_whose_id_got_lost_is_asked_for_again_with_the_same_call(database: Database, told: bytes) -> None:
+    receiver, lost, now = Receiver(), [told, told], made.NOW_MS
+
+    def loses(request: Request) -> Response:
+        answer = receiver(request)
+        return Response(answer.status, answer.headers, lost.pop()) if lost else answer
+
+    incident = made.incident(1)
+    record(database, [made.opened(incident), made.create(incident), made.resolve(incident)])
+    with serving(loses) as server, capture_logs():
+        about = replace(
+            desk("desk", backend(server.url(), answer={"ref": "id"}), lambda: now),
+            reads_back=itsm.find("webhook").reads_back(None),
+        )
+        delivery = Delivery(about, database, lambda: now, lambda: 0.5, Figures("1"))
+        for _ in range(50):
+            if not delivery.step():
+                if outbox.next_due_ms(database, "desk") is None:
+                    break
+                now += 1000
+        calls = [exchange.request for exchange in server.exchanges]
+
+    assert outbox.depths(database) == []
+    creates, resolve = calls[:-1], calls[-1]
+    assert len(creates) == 3
+    assert len({(one.headers["idempotency-key"], one.body) for one in creates}) == 1, "the very same call"
+    assert (resolve.json()["event"], resolve.json()["ref"]) == ("resolve", "1")
+    assert [done["event"] for done in receiver.done.values()] == ["create", "resolve"]
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,15 @@ TABLES: Mapping[str, Table] = {
             "sys_user",
             (text("user_name"), text("name", 151), text("email", 100), text("time_zone"), truth("active", "true")),
         ),
-        Table("kb_knowledge", (text("short_description", 100), text("text", 4000), text("workflow_state"))),
+        Table(
+            "kb_knowledge",
+            (
+                *(text("number"), text("short_description", 100), Field("text", "html", 65_536)),
+                *(Field("wiki", "wiki_text", 4000), text("meta", 4000), text("kb_category"), text("workflow_state")),
+            ),
+            number="KB0010001",
+            display="short_description",
+        ),
         Table(
             "sys_choice",
             (

@@ -1,6 +1,7 @@
 """The `jira` client, which nobody here wrote, takes the simulated Jira for a real one.
 
 It speaks version 2 of the API unless told otherwise, and picks its ways by what serverInfo tells: Cloud or Server.
+What a ticket's life asks of it is in `tests/contract`, which it passes as well; here is what goes beyond.
 """
 
 from collections.abc import Iterator

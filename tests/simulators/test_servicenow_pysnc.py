@@ -1,4 +1,7 @@
-"""The simulated ServiceNow as ServiceNow's own Python client sees it: a judge that knows nothing of this project."""
+"""The simulated ServiceNow as ServiceNow's own Python client sees it: a judge that knows nothing of this project.
+
+What a ticket's life asks of it is in `tests/contract`, which this client passes as well; here is what goes beyond.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,18 +57,6 @@ def test_a_record_is_inserted_and_read(instance: Instance, client: pysnc.Service
     assert (record.get_value("assignment_group"), record.get_display_value("assignment_group")) == (group, "Network")
     assert record.opened_at.date_numeric_value() == instance.clock.now_ms
     assert record.get_link(no_stack=True) == f"{instance.url}/incident.do?sys_id={sys_id}"
-
-
-def test_a_record_that_is_not_there_is_not_got(client: pysnc.ServiceNowClient) -> None:
-    assert client.GlideRecord("incident").get("0" * 32) is False
-
-
-def test_a_record_is_got_by_a_field(client: pysnc.ServiceNowClient) -> None:
-    sys_id = insert(client, correlation_id="wk-1")
-    record = client.GlideRecord("incident")
-
-    assert record.get("correlation_id", "wk-1")
-    assert record.sys_id == sys_id
 
 
 def test_links_of_references_are_shown_when_asked_for(instance: Instance, client: pysnc.ServiceNowClient) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState
 from watchkeeper.domain.correlation import ticket_key
 from watchkeeper.domain.effect import AlertChanged, Happening, IncidentChanged, StatusChanged
-from watchkeeper.domain.incident import AlertFired, AlertOver, Incident, step
+from watchkeeper.domain.incident import AlertsFired, AlertsOver, Incident, step
 from watchkeeper.domain.probe import Status
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
@@ -43,12 +43,12 @@ def opened(what: Incident) -> IncidentChanged:
 
 
 def joined(what: Incident, at_ms: int = 5_000) -> IncidentChanged:
-    after = step(what, AlertFired(API, at_ms))
+    after = step(what, AlertsFired((API,), at_ms))
     return IncidentChanged(after, Happening.JOINED, at_ms, API, "api joined")
 
 
 def over(what: Incident, alert: AlertRef = WEB, at_ms: int = 9_000) -> IncidentChanged:
-    after = step(what, AlertOver(alert, at_ms))
+    after = step(what, AlertsOver((alert,), at_ms))
     happening = Happening.LEFT if after.firing else Happening.RESOLVED
     return IncidentChanged(after, happening, at_ms, alert, f"{alert.probe_id} is well")
 

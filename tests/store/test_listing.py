@@ -2,15 +2,17 @@
 
 import pytest
 
-from tests.store import made
+from tests.store import made, problems
+from watchkeeper.domain.desk import Act, Insight, Move
 from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.incident import IncidentState
-from watchkeeper.domain.ticket import TicketChange, TicketState
-from watchkeeper.store import listing, outbox
+from watchkeeper.domain.ticket import ProblemFindings, TicketChange, TicketDraft, TicketState
+from watchkeeper.store import listing, outbox, ticketlist
 from watchkeeper.store.database import Database
 from watchkeeper.store.desk import StoredDesk
-from watchkeeper.store.listing import AffectedAlert, Note
+from watchkeeper.store.listing import AffectedAlert
 from watchkeeper.store.record import record
+from watchkeeper.store.ticketlist import Note
 
 
 def deliver(database: Database, backend: str = "desk", state: TicketState = TicketState.OPEN) -> None:
@@ -102,7 +104,7 @@ def test_there_is_no_incident_of_an_unknown_number(database: Database) -> None:
 
 def test_tickets_are_listed_and_filtered(database: Database) -> None:
     def numbers(state: TicketState | None = None, backend: str | None = None, limit: int = 10) -> list[str]:
-        return [row.number for row in listing.list_tickets(database, state=state, backend=backend, limit=limit)]
+        return [row.number for row in ticketlist.list_tickets(database, state=state, backend=backend, limit=limit)]
 
     assert numbers() == ["T-2", "T-1"]
     assert numbers(state=TicketState.RESOLVED) == ["T-1"]
@@ -111,13 +113,13 @@ def test_tickets_are_listed_and_filtered(database: Database) -> None:
 
 
 def test_a_ticket_is_found_by_its_number_and_by_its_ref(database: Database) -> None:
-    by_number, by_ref = listing.show_ticket(database, "T-1"), listing.show_ticket(database, "r1")
+    by_number, by_ref = ticketlist.show_ticket(database, "T-1"), ticketlist.show_ticket(database, "r1")
 
     assert by_number is not None
     assert by_number == by_ref
     assert (by_number.description, by_number.notes) == (None, ())
-    assert listing.show_ticket(database, "T-9") is None
-    assert listing.show_ticket(database, "T-1", backend="jira") is None
+    assert ticketlist.show_ticket(database, "T-9") is None
+    assert ticketlist.show_ticket(database, "T-1", backend="jira") is None
 
 
 def test_a_ticket_of_the_local_desk_is_shown_with_what_it_says(database: Database) -> None:
@@ -129,12 +131,34 @@ def test_a_ticket_of_the_local_desk_is_shown_with_what_it_says(database: Databas
     ticket = desk.create("desk", made.draft(four), 100)
     outbox.settle_delivered(database, [claim.command], ticket, 100)
 
-    bare = listing.show_ticket(database, ticket.number)
+    bare = ticketlist.show_ticket(database, ticket.number)
     desk.update("desk", ticket.ref, TicketChange("first", key="a"), 200)
     desk.update("desk", ticket.ref, TicketChange("second", key="b"), 300)
-    noted = listing.show_ticket(database, ticket.number)
+    noted = ticketlist.show_ticket(database, ticket.number)
 
     assert bare is not None
     assert noted is not None
     assert (bare.description, bare.notes) == ("Do something.\nSoon.", ())
     assert noted.notes == (Note(200, "first"), Note(300, "second"))
+
+
+def test_the_ticket_of_a_problem_is_listed_and_shown_with_what_was_found_out(database: Database) -> None:
+    problems.put_problem(database, 1, service="mail")
+    desk = StoredDesk(database)
+    with database.write() as connection:
+        outbox.add(connection, problems.create(1))
+    claim = outbox.claim(database, "desk", 10**12)
+    assert claim is not None
+    assert isinstance(claim.command.payload, TicketDraft)
+    ticket = desk.create("desk", claim.command.payload, 100)
+    outbox.settle_delivered(database, claim.commands, ticket, 100)
+    desk.update("desk", ticket.ref, TicketChange("linked", duplicate="7", problem="8"), 200)
+    desk.act(ticket.number, Act(Move.NOTE, "alice", text="restart it", insight=Insight.WORKAROUND), 300)
+
+    [newest, *_] = ticketlist.list_tickets(database)
+    shown = ticketlist.show_ticket(database, ticket.number)
+
+    assert (newest.owner, newest.service, newest.opened_ms) == ("PRB-1", "mail", 3_001)
+    assert shown is not None
+    assert (shown.problem, shown.duplicate_of, shown.findings) == ("DESK-8", "DESK-7", ProblemFindings("restart it"))
+    assert shown.notes[-1] == Note(300, "alice (workaround): restart it")

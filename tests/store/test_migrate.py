@@ -3,15 +3,20 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
-from watchkeeper.store import migrate, tables
+from tests.store import made
+from watchkeeper.store import migrate, outbox, tables
 from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.ticketlist import list_tickets
 
 UPGRADE = """
 import sys
@@ -186,3 +191,45 @@ def test_alembic_is_not_imported_where_there_is_nothing_to_migrate(database: Dat
     done = subprocess.run([sys.executable, "-c", code, shown], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
+
+
+def test_what_is_in_an_older_database_is_there_in_the_newer_one(empty: Database) -> None:
+    """Commands and tickets get owners of two kinds: their tables are made again, around what is in them."""
+    if empty.file is not None:
+        empty.file.touch()
+    with empty.write() as connection:
+        run_to(connection, "0003")
+        values = dict.fromkeys(("key", "rule_id", "service", "title", "severity", "impact", "urgency"), "''")
+        values |= {"backend": "'desk'", "state": "'open'", "started_ms": "1", "opened_ms": "1", "runbook": "''"}
+        for number in (7, 3):
+            own = values | {"id": str(number), "key": f"'k{number}'"}
+            connection.execute(text(f"INSERT INTO incidents ({', '.join(own)}) VALUES ({', '.join(own.values())})"))
+            connection.execute(
+                text(
+                    "INSERT INTO outbox (incident_id, backend, key, kind, payload, state, uncertain, attempts, "
+                    f"next_attempt_ms, created_ms, last_error) VALUES ({number}, 'desk', 'wk-{number}', 'update', "
+                    """'{"note": "down"}', 'waiting', false, 0, 1, 1, '')"""
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO tickets (incident_id, backend, ref, number, key, state, title, url, updated_ms) "
+                    f"VALUES ({number}, 'desk', 'r{number}', 'T-{number}', 'wk-{number}', 'open', 't', '', 1)"
+                )
+            )
+
+    assert migrate.upgrade(empty) == "0003"
+
+    assert [ticket.number for ticket in list_tickets(empty)] == ["T-7", "T-3"]
+    with empty.write() as connection:
+        outbox.add(connection, replace(made.note(made.incident(3)), created_ms=2))
+    claims = [outbox.claim(empty, "desk", 10_000) for _ in range(2)]
+    assert [[each.id for each in one.commands] for one in claims if one] == [[1], [2, 3]]
+    assert [one.ticket.number for one in claims if one and one.ticket] == ["T-7", "T-3"]
+
+
+def run_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

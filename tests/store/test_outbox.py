@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tests.store import made
+from tests.store import made, problems
 from watchkeeper.domain.ticket import Command, TicketChange, TicketState
 from watchkeeper.store import outbox, tables
+from watchkeeper.store.commandrows import ticket_of
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.outbox import Claim, OutboxDepth, OutboxState
 from watchkeeper.store.record import begin_run, record
@@ -213,7 +214,7 @@ def test_the_ticket_is_kept_as_its_backend_told_last(database: Database) -> None
 
     with database.read() as connection:
         [row] = connection.execute(select(tables.tickets)).all()
-    assert outbox.ticket_of(row) == made.ticket(made.create(FIRST), TicketState.RESOLVED)
+    assert ticket_of(row) == made.ticket(made.create(FIRST), TicketState.RESOLVED)
 
 
 def test_one_ticket_can_not_belong_to_two_incidents(database: Database) -> None:
@@ -255,7 +256,8 @@ class Row:
     batch: int = 0
 
 
-BACKENDS = {1: "a", 2: "a", 3: "b"}  # of each incident
+BACKENDS = {1: "a", 2: "a", 3: "b", 4: "a"}  # of each incident, and of one problem
+PROBLEM = 4
 
 
 class Model:
@@ -267,16 +269,27 @@ class Model:
         self.rows: list[Row] = []
         with database.write() as connection:
             connection.execute(tables.incidents.delete())
+            connection.execute(tables.problems.delete())
+        problems.put_problem(database, PROBLEM)
         self.incidents = {number: made.incident(number, backend=BACKENDS[number]) for number in BACKENDS}
         record(database, [made.opened(incident) for incident in self.incidents.values()])
 
-    def add(self, incident: int) -> None:
+    def command(self, incident: int, *, is_create: bool, id_: int = 0) -> Command:
+        command = (made.create if is_create else made.note)(self.incidents[incident])
+        own = {"incident_id": None, "problem_id": PROBLEM} if incident == PROBLEM else {}
+        return replace(command, id=id_, created_ms=self.now_ms, **own)  # type: ignore[arg-type]
+
+    def add(self, incident: int, delay_ms: int) -> None:
         fresh = all(row.incident != incident for row in self.rows)
-        command = (made.create if fresh else made.note)(self.incidents[incident])
-        add(self.database, command)
+        command = self.command(incident, is_create=fresh)
+        due_ms = self.now_ms + (0 if fresh else delay_ms)
+        add(self.database, replace(command, due_ms=due_ms))
         with self.database.read() as connection:
             [*_, newest] = connection.execute(select(tables.outbox.c.id).order_by(tables.outbox.c.id)).scalars()
-        self.rows.append(Row(newest, incident, BACKENDS[incident], command.created_ms, is_create=fresh))
+        for row in self.rows:  # it waits for nothing but its time
+            if row.incident == incident and row.state is OutboxState.WAITING and row.attempts == 0:
+                row.due_ms = min(row.due_ms, due_ms)
+        self.rows.append(Row(newest, incident, BACKENDS[incident], due_ms, is_create=fresh))
 
     def claimable(self, row: Row) -> bool:
         earlier = (other for other in self.rows if other.incident == row.incident and other.id < row.id)
@@ -303,17 +316,20 @@ class Model:
         """Whether a row is done together with an earlier one."""
         if row.incident != first.incident or row.id <= first.id or first.is_create:
             return False
-        return row.batch == first.batch if first.uncertain else row.state is OutboxState.WAITING
+        if first.uncertain:
+            return row.batch == first.batch
+        return row.state is OutboxState.WAITING and row.due_ms <= self.now_ms
 
     def settle(self, settle: Callable[[list[Row], list[Command]], None]) -> None:
         """What is in flight the longest ends somehow."""
         first = next((row for row in self.rows if row.state is OutboxState.IN_FLIGHT), None)
         if first is not None:
             rows = [row for row in self.rows if row.state is OutboxState.IN_FLIGHT and row.batch == first.batch]
-            settle(rows, [replace(made.note(self.incidents[row.incident]), id=row.id) for row in rows])
+            settle(rows, [self.command(row.incident, is_create=False, id_=row.id) for row in rows])
 
     def deliver(self, rows: list[Row], commands: list[Command]) -> None:
-        outbox.settle_delivered(self.database, commands, made.ticket(commands[0]), self.now_ms)
+        ticket = replace(made.ticket(commands[0]), ref=f"r{rows[0].incident}")
+        outbox.settle_delivered(self.database, commands, ticket, self.now_ms)
         for row in rows:
             row.state = OutboxState.DELIVERED
 
@@ -351,7 +367,9 @@ class Model:
 
 
 STEPS = st.one_of(
-    st.integers(1, 3).map(lambda incident: lambda model: model.add(incident)),
+    st.tuples(st.sampled_from(sorted(BACKENDS)), st.sampled_from([0, 0, 1_000, 4_000])).map(
+        lambda new: lambda model: model.add(*new)
+    ),
     st.sampled_from("ab").map(lambda backend: lambda model: model.claim(backend)),
     st.sampled_from(["deliver", "reject", "delay", "lose"]).map(
         lambda end: lambda model: model.settle(getattr(model, end))

@@ -1,11 +1,11 @@
 """Which ticket commands are refused, and why."""
 
-from tests.store import made
+from tests.store import made, problems
 from watchkeeper.domain.ticket import CommandKind
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database
 from watchkeeper.store.record import record
-from watchkeeper.store.rejections import Rejection, list_rejected
+from watchkeeper.store.rejections import Rejection, is_there, list_rejected
 
 
 def refuse(database: Database, backend: str, reason: str) -> None:
@@ -26,7 +26,7 @@ def test_what_is_refused_is_listed_with_its_reason_and_what_waits_for_it(databas
     assert first == Rejection(
         1, "desk", CommandKind.CREATE, None, "Web shop is down (1)", 80_000, "no such category", 2
     )
-    assert (first.incident, second.incident, second.behind) == ("INC-1", "INC-2", 0)
+    assert (first.owner, second.owner, second.behind) == ("INC-1", "INC-2", 0)
     assert list_rejected(database, backend="jira") == [second]
     assert list_rejected(database, limit=1) == [first]
 
@@ -52,3 +52,18 @@ def test_what_waits_again_is_refused_no_more(database: Database) -> None:
     assert outbox.retry_rejected(database, 90_000, incident_id=2) == 0
     assert outbox.retry_rejected(database, 90_000, incident_id=1) == 1
     assert list_rejected(database) == []
+
+
+def test_what_is_refused_of_a_problem_is_listed_as_its(database: Database) -> None:
+    problems.put_problem(database, 3)
+    with database.write() as connection:
+        outbox.add(connection, problems.create(3), problems.note(3))
+    claim = outbox.claim(database, "desk", 10**12)
+    assert claim is not None
+    outbox.settle_rejected(database, claim.commands, "no such type", 80_000)
+
+    [found] = list_rejected(database)
+
+    assert (found.owner, found.title, found.behind) == ("PRB-3", "The web shop keeps failing (3)", 1)
+    assert is_there(database, None, 3)
+    assert not is_there(database, 3, None)

@@ -1,11 +1,12 @@
 """What is too old is forgotten, a little at a time; what is still needed, never."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, func, insert, select, update
 
-from tests.store import made, rolled
+from tests.store import made, problems, rolled
 from tests.store.rolled import BEGIN_MS, DAY_MS, merge_all, write
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import ProbeGone
@@ -187,3 +188,57 @@ def test_many_incidents_are_forgotten_in_small_steps(database: Database) -> None
     record(database, [effect for one in some for effect in (made.opened(one), made.over(one))])
 
     assert all_of(retention.forget_incidents, database, ALWAYS_MS) == [20, 20, 10]
+
+
+def resolved_problems(database: Database, *numbers: int, **given: Any) -> None:
+    """Problems with a ticket at the desk, all of it delivered and over."""
+    for number in numbers:
+        problems.put_problem(database, number, state="resolved", resolved_ms=9_000, **given)
+        with database.write() as connection:
+            outbox.add(connection, problems.create(number))
+        claim = outbox.claim(database, "desk", ALWAYS_MS)
+        assert claim is not None
+        assert isinstance(claim.command.payload, TicketDraft)
+        ticket = StoredDesk(database).create("desk", claim.command.payload, 9_000)
+        outbox.settle_delivered(database, claim.commands, ticket, 9_000)
+
+
+def test_a_resolved_problem_is_forgotten_with_all_that_belongs_to_it(database: Database) -> None:
+    resolved_problems(database, 1)
+    problems.put_problem(database, 2)  # the newest, which keeps the count
+    incident = made.incident(1)
+    record(database, [made.opened(incident)])
+    StoredDesk(database).create("desk", made.draft(incident), 9_000)  # likewise
+    with database.write() as connection:
+        connection.execute(insert(tables.problem_incidents).values(problem_id=1, incident_id=1, at_ms=5_000))
+
+    assert retention.forget_problems(database, 9_000) == 0
+    assert retention.forget_problems(database, 9_001) == 1
+
+    assert ids(database, tables.problems) == [2]
+    assert [count(database, table) for table in (tables.tickets, tables.outbox, tables.problem_incidents)] == [
+        0,
+        0,
+        0,
+    ]
+    assert ids(database, tables.desk_tickets) == [2]
+    assert ids(database, tables.incidents) == [1]
+
+
+def test_a_problem_is_kept_as_long_as_its_successor(database: Database) -> None:
+    resolved_problems(database, 1)
+    resolved_problems(database, 2, successor_of=1)
+    problems.put_problem(database, 3)
+    StoredDesk(database).create("desk", made.draft(made.incident(1)), 9_000)
+
+    assert all_of(retention.forget_problems, database, 9_001) == [1, 1]
+    assert ids(database, tables.problems) == [3]
+
+
+def test_a_problem_with_an_undelivered_command_is_kept(database: Database) -> None:
+    resolved_problems(database, 1)
+    problems.put_problem(database, 2)
+    with database.write() as connection:
+        outbox.add(connection, problems.note(1))
+
+    assert retention.forget_problems(database, ALWAYS_MS) == 0

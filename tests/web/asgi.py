@@ -1,6 +1,6 @@
 """Requests to a web application, without a network."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,19 @@ class Answer:
     body: str
 
 
-async def request(app: ASGIApp, path: str, method: str = "GET") -> Answer:
-    """One request without a body, and what the application answers."""
+async def request(
+    app: ASGIApp,
+    path: str,
+    method: str = "GET",
+    *,
+    body: bytes = b"",
+    headers: Mapping[str, str] = {},  # never changed
+    client: str = "127.0.0.1",
+) -> Answer:
+    """One request, and what the application answers. `path` may have a query."""
     sent: list[MutableMapping[str, Any]] = []
-    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+    asked = [{"type": "http.request", "body": body, "more_body": False}]
+    path, _, query = path.partition("?")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -26,10 +35,10 @@ async def request(app: ASGIApp, path: str, method: str = "GET") -> Answer:
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
-        "headers": [],
-        "client": ("127.0.0.1", 1),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": (client, 1),
         "server": ("127.0.0.1", 80),
     }
 

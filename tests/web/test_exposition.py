@@ -19,7 +19,8 @@ from watchkeeper.domain.rule import Rule
 from watchkeeper.domain.watch import Watch
 from watchkeeper.engine.figures import Figures
 from watchkeeper.store.outbox import OutboxDepth, OutboxState
-from watchkeeper.web.exposition import CHUNK, Exposition, Reading, labels_text
+from watchkeeper.web.exposition import CHUNK, Exposition, Reading
+from watchkeeper.web.families import labels_text
 
 IDLE = Reading(made.NOW_MS, {}, {}, 0, 0, 0, 0, 0, 0, (), ("desk",))
 PROBES = ("web", "api", "db")
@@ -67,6 +68,15 @@ def busy() -> tuple[Watch, Reading]:
             OutboxDepth("gone", OutboxState.IN_FLIGHT, 1, made.NOW_MS + 5_000),
         ],
     )
+
+
+def counted() -> Figures:
+    """Figures of an incident that was taken up and resolved."""
+    figures = Figures("1.2.3")
+    figures.incidents_opened.labels("shop", "major").inc()
+    figures.acknowledge.labels("shop", "major").observe(90)
+    figures.resolve.labels("shop", "major").observe(86_401)
+    return figures
 
 
 def test_a_probe_is_up_or_down() -> None:
@@ -143,7 +153,7 @@ def test_the_outbox_is_shown_for_each_backend_also_for_one_that_is_gone() -> Non
 
 def test_each_family_has_its_help_and_type_once_and_its_samples_together() -> None:
     of, reading = busy()
-    text = generate_latest(Figures("1.2.3").registry).decode() + written(of, reading)
+    text = generate_latest(counted().registry).decode() + written(of, reading)
     heads = Counter(re.findall(r"^# (HELP|TYPE) (\S+)", text, re.MULTILINE))
     names = [line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
     families = [re.sub(r"_(bucket|count|sum|created)$", "", name) for name in names]
@@ -176,7 +186,7 @@ def test_prometheus_accepts_every_family() -> None:
         pytest.skip("promtool is missing: install prometheus")
     of, reading = busy()
     of.observe(replace(made.sample("web"), values={"a": float("nan"), "b": float("inf"), "c": float("-inf")}))
-    text = generate_latest(Figures("1.2.3").registry).decode() + written(of, reading)
+    text = generate_latest(counted().registry).decode() + written(of, reading)
 
     check = subprocess.run(
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=20

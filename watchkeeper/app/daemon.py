@@ -6,8 +6,9 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -18,8 +19,14 @@ from watchkeeper import __version__, probers
 from watchkeeper.app.parts import journal_path, load_config, now_ms
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
+from watchkeeper.domain.article import Source
+from watchkeeper.domain.evidence import PastChange
+from watchkeeper.domain.expected import Because, Window
+from watchkeeper.domain.knowledge import Shelf
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.domain.ticket import TicketSeen
+from watchkeeper.domain.problem_case import past_change
+from watchkeeper.domain.problems import Problems
+from watchkeeper.domain.ticket import ProblemSeen, TicketSeen
 from watchkeeper.domain.watch import Watch, reusing
 from watchkeeper.domain.window import Points
 from watchkeeper.engine import descriptors, memory
@@ -30,24 +37,33 @@ from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.history import History
 from watchkeeper.engine.lag import Lag
+from watchkeeper.engine.learning import Learning, Published
+from watchkeeper.engine.library import Library
 from watchkeeper.engine.pulse import STALE_S, Pulse
+from watchkeeper.engine.reception import Reception
 from watchkeeper.engine.recorder import Recorder
 from watchkeeper.engine.retention import Retention
 from watchkeeper.engine.rollups import Rollups
 from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
+from watchkeeper.engine.windows import Windows
 from watchkeeper.probers.base import Prober
 from watchkeeper.schema.fields import Address
 from watchkeeper.store import lock, outbox
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.journal import Journal
+from watchkeeper.store.problems import remember_problems
 from watchkeeper.store.record import Run, begin_run, record, remember
 from watchkeeper.store.replay import replay
+from watchkeeper.store.reports import remember_reports
+from watchkeeper.store.silences import StoredSilences
 from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
+from watchkeeper.web.intake import intake_routes
 from watchkeeper.web.pages import make_app
 from watchkeeper.web.server import WebServer
+from watchkeeper.web.silences import silence_routes
 from watchkeeper.web.status import Condition, status
 
 END_S = 8.0  # how long a stop may take: less than service managers wait before they kill
@@ -87,6 +103,7 @@ class Daemon:
         self._lag = Lag(self._figures.scheduler_lag.observe)
         self._supervision = Supervision(os.environ)
         self._probers: dict[str, Prober] = {}
+        self._expected: Sequence[Window] = ()
         journal = journal_path(config, database)
         replay(journal, database)
         remembered = remember(database)
@@ -100,9 +117,11 @@ class Daemon:
             open_incidents=remembered.incidents,
             next_incident_id=remembered.next_incident_id,
             earlier_incidents=remembered.earlier_incidents,
+            reports=remember_reports(database),
             has_history=True,
         )
         self._remembered = len(remembered.incidents)
+        self._library = Library(database, self._on_learnt)
         self._deliveries = Deliveries(self._delivery)
         self._recorder = Recorder(
             database,
@@ -111,7 +130,9 @@ class Daemon:
             self._deliveries.wake,
             Journal(journal, Run(self._run_id, began_ms)),
         )
-        self._evaluation = Evaluation(self._watch, now_ms, self._recorder.put, self._figures)
+        self._evaluation = Evaluation(
+            self._watch, now_ms, self._recorder.put, self._figures, self._remember_problems(began_ms)
+        )
         limits = Limits(config.limits.runs, config.limits.runs_per_host)
         self._rollups = Rollups(now_ms, database)
         self._retention = Retention(now_ms, database, config.retention)
@@ -122,7 +143,11 @@ class Daemon:
         )
         self._pulse = Pulse(database, held, self._run_id, now_ms, self._deliveries.wake)
         self._exposition = Exposition(self._watch)
-        self._web = WebServer(make_app(self), sock)
+        reception = Reception(self._evaluation, self._recorder, self._figures, now_ms, lambda: self._config.sources)
+        self._windows = Windows(database, now_ms, self._on_windows, self._figures)
+        silences = silence_routes(StoredSilences(database), lambda: self._config.token, now_ms, self._windows.wake)
+        self._workers = (self._rollups, self._retention, self._history, self._library, self._windows)
+        self._web = WebServer(make_app(self, [*intake_routes(reception), *silences]), sock)
 
     async def run(self) -> bool:
         """Starts everything, waits for the end, ends everything. False when it could not go on."""
@@ -136,8 +161,11 @@ class Daemon:
         threading.excepthook = self._on_thread_failure
         self._loop.set_exception_handler(_on_loop_failure)
         # What a changed configuration ends, is in the database before anything runs.
-        record(self._database, self._watch.revise(self._config.plan, now_ms()))
-        for thread in (self._recorder, self._pulse, self._rollups, self._retention, self._history):
+        record(self._database, self._evaluation.followed(self._watch.revise(self._config.plan, now_ms())))
+        self._windows.revise(self._config.planned)
+        self._windows.load()
+        self._windows.step()
+        for thread in (self._recorder, self._pulse, *self._workers):
             thread.begin()
         self._want_history()
         self._deliveries.revise(self._config.backends)
@@ -197,7 +225,7 @@ class Daemon:
     async def metrics(self) -> AsyncIterator[str]:
         """See `web.daemon.Daemon`. Lets others work between the pieces."""
         reading = self._reading()
-        yield generate_latest(self._figures.registry).decode()
+        yield (await asyncio.to_thread(generate_latest, self._figures.registry)).decode()
         for chunk in self._exposition.chunks(reading):
             yield chunk
             await asyncio.sleep(0)
@@ -233,6 +261,7 @@ class Daemon:
             outbox=self._pulse.depths,
             backends=self._deliveries,
             refusing=self._deliveries.refusing,
+            problems=self._evaluation.problem_counts(),
         )
 
     async def _reload(self) -> Reload:
@@ -248,7 +277,11 @@ class Daemon:
             text = "the configuration was not reloaded: nothing has changed"
             _log.error("reload_failed", problems=len(problems))
             return Reload(problems, text)
-        config = replace(config, plan=reusing(config.plan, self._config.plan))
+        plan = reusing(config.plan, self._config.plan)
+        plan = replace(plan, knowledge=plan.knowledge.replacing(self._library.shelves))
+        config = replace(config, plan=plan)
+        if config.knowledge.servicenow is None:
+            self._library.put(Source.SERVICENOW, [])
         self._deliveries.revise(config.backends)
         for gone in self._config.plan.probes.keys() - config.plan.probes.keys():
             self._runner.forget(gone)
@@ -256,6 +289,7 @@ class Daemon:
         self._want_history()
         self._schedule.revise(config.plan.probes)
         self._retention.revise(config.retention)
+        self._windows.revise(config.planned)
         self._config = config
         self._note_reload(successful=True)
         memory.settle()
@@ -270,7 +304,7 @@ class Daemon:
             depths = await asyncio.to_thread(outbox.depths, self._database)
         except StoreError:
             return  # the pulse tells that
-        self._deliveries.tell_missing(depths, self._watch.incidents.values())
+        self._deliveries.tell_missing(depths, self._watch.incidents.values(), self._evaluation.problem_backends())
 
     def _tell_warnings(self) -> None:
         for warning in self._config.warnings:
@@ -292,6 +326,14 @@ class Daemon:
     def _fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
         self._loop.call_soon_threadsafe(self._evaluation.fill, probe_id, history)
 
+    def _remember_problems(self, now_ms: int) -> Problems:
+        plan = self._config.plan
+        memory = remember_problems(self._database, now_ms, lambda service: plan.service_of(service).ci)
+        return Problems(plan, memory.problems, memory.past, memory.next_id, self._past_changes)
+
+    def _past_changes(self) -> Iterator[PastChange]:
+        return (past_change(window) for window in self._expected if window.because is Because.CHANGE)
+
     def _prober(self, name: str) -> Prober:
         prober = self._probers.get(name)
         if prober is None:
@@ -300,14 +342,37 @@ class Daemon:
 
     def _delivery(self, _name: str, backend: Backend) -> Delivery:
         desk = self._make(backend, self._database)
-        hear = self._on_reopening_refused, self._on_tickets_seen
-        return Delivery(desk, self._database, now_ms, random.random, self._figures, *hear)
+        hear = self._on_reopening_refused, self._on_tickets_seen, self._on_problem_refused, self._on_problem_seen
+        every_ms, published = desk.policy.read_every_ms, partial(self._published, desk.name)
+        learning = Learning(
+            desk.name, desk.backend, self._database, now_ms, every_ms, self._library.learnt, published
+        )
+        return Delivery(desk, self._database, now_ms, random.random, self._figures, *hear, learning=learning)
+
+    def _published(self, backend: str) -> Published | None:
+        known = self._config.knowledge
+        if known.servicenow != backend:
+            return None
+        return Published(known.query, known.every, partial(self._library.put, Source.SERVICENOW))
+
+    def _on_learnt(self, shelves: Mapping[Source, Shelf]) -> None:
+        self._loop.call_soon_threadsafe(self._evaluation.learn, shelves)
 
     def _on_reopening_refused(self, incident_id: int, why: str) -> None:
         self._loop.call_soon_threadsafe(self._evaluation.reopening_refused, incident_id, why)
 
     def _on_tickets_seen(self, seen: Sequence[TicketSeen]) -> None:
         self._loop.call_soon_threadsafe(self._evaluation.tickets_seen, seen)
+
+    def _on_problem_refused(self, problem_id: int, why: str) -> None:
+        self._loop.call_soon_threadsafe(self._evaluation.problem_reopening_refused, problem_id, why)
+
+    def _on_problem_seen(self, seen: ProblemSeen) -> None:
+        self._loop.call_soon_threadsafe(self._evaluation.problem_seen, seen)
+
+    def _on_windows(self, windows: Sequence[Window]) -> None:
+        self._expected = windows
+        self._loop.call_soon_threadsafe(self._evaluation.expect, windows)
 
     def _on_hangup(self) -> None:
         # A failure of a task that nobody waits for is told when it goes: at the next signal, if not before.
@@ -359,9 +424,7 @@ class Daemon:
         # All at the same time: where the database does not answer, each waits for it until it is told to give up.
         lost, *_ = await asyncio.gather(
             asyncio.to_thread(self._recorder.end, END_S / 2),
-            asyncio.to_thread(self._rollups.end, END_S / 2),
-            asyncio.to_thread(self._retention.end, END_S / 2),
-            asyncio.to_thread(self._history.end, END_S / 2),
+            *(asyncio.to_thread(worker.end, END_S / 2) for worker in self._workers),
             self._deliveries.end(END_S / 2),
         )
         await asyncio.to_thread(self._pulse.end, END_S / 4)

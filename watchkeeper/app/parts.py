@@ -11,7 +11,7 @@ from watchkeeper import itsm, probers
 from watchkeeper.config.load import Backend, Catalogue, Config, Place, find_state, load
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.itsm.base import Outcome, Surroundings, TicketBackend
+from watchkeeper.itsm.base import Outcome, PlansChanges, Surroundings, TicketBackend
 from watchkeeper.probers.base import ProberKind
 from watchkeeper.schema.fields import Secret
 from watchkeeper.store.database import Database, StoreError
@@ -87,12 +87,19 @@ def prober_kind(probe: Probe) -> ProberKind:
 
 def check_backends(config: Config, database: Database) -> dict[str, list[str]]:
     """What each backend's self-test finds, in words."""
-    return {name: _check(make_desk(backend, database).backend) for name, backend in config.backends.items()}
+    planning = {source.backend for source in config.planned.change_backends}
+    return {
+        name: _check(make_desk(backend, database).backend, changes=name in planning)
+        for name, backend in config.backends.items()
+    }
 
 
-def _check(backend: TicketBackend) -> list[str]:
+def _check(backend: TicketBackend, *, changes: bool) -> list[str]:
     try:
-        return [finding.message for finding in backend.check()]
+        found = [finding.message for finding in backend.check()]
+        if changes and isinstance(backend, PlansChanges):
+            found += [finding.message for finding in backend.check_changes()]
+        return list(dict.fromkeys(found))
     except (Outcome, StoreError) as error:  # of one backend, which must not hide the others
         return [str(error)]
 

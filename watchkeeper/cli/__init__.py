@@ -20,7 +20,11 @@ COMMANDS: Final = {
     "backtest": "Say which incidents rules would have opened in the past.",
     "rules": "Test rules.",
     "incidents": "List incidents, or show one.",
+    "problems": "List problems, or show one and its evidence.",
     "tickets": "List and show tickets, work on them, try refused ones again.",
+    "silence": "Say for how long which alerts shall open nothing.",
+    "changes": "List known changes.",
+    "knowledge": "Search what is known about trouble.",
     "db": "Upgrade or back up the database.",
     "schema": "Print the JSON Schema of the configuration files.",
 }

@@ -10,7 +10,7 @@ import click
 
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state
 from watchkeeper.cli._output import printable
-from watchkeeper.domain.desk import Act, Move, WrongMove, in_words
+from watchkeeper.domain.desk import Act, Insight, Move, WrongMove, in_words
 
 _MAX_NAME: Final = 100
 _MAX_TEXT: Final = 10_000
@@ -27,14 +27,15 @@ _HELP: Final = {
 
 
 def _name(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    return _plain(value.strip(), _MAX_NAME, parameter)
+    return plain_text(value.strip(), _MAX_NAME, parameter)
 
 
 def _text(_ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    return _plain(value.strip(), _MAX_TEXT, parameter) if value or parameter.required else ""
+    return plain_text(value.strip(), _MAX_TEXT, parameter) if value or parameter.required else ""
 
 
-def _plain(text: str, most: int, parameter: click.Parameter) -> str:
+def plain_text(text: str, most: int, parameter: click.Parameter) -> str:
+    """A text that somebody gave, without what would steer a terminal; ends the command where it is empty or long."""
     if not text:
         raise click.BadParameter("is empty", param=parameter)
     if len(text) > most:
@@ -42,7 +43,7 @@ def _plain(text: str, most: int, parameter: click.Parameter) -> str:
     return printable(text)
 
 
-def _login() -> str:
+def login() -> str:
     """Who sits at the terminal, also where they act as the service's own user."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
@@ -56,8 +57,10 @@ def commands() -> list[click.Command]:
 
 
 def _command(move: Move) -> click.Command:
-    def act(number: str, config_path: Path, by: str, text: str = "", to: str = "") -> None:
-        _act(number, config_path, Act(move, by, to, text))
+    def act(
+        number: str, config_path: Path, by: str, text: str = "", to: str = "", insight: str | None = None
+    ) -> None:
+        _act(number, config_path, Act(move, by, to, text, None if insight is None else Insight(insight)))
 
     callback: Callable[..., Any] = config_option(act)
     parameters: list[click.Parameter] = [click.Argument(["number"])]
@@ -65,10 +68,12 @@ def _command(move: Move) -> click.Command:
         parameters.append(click.Argument(["to"], metavar="NAME", callback=_name))
     if move is Move.NOTE:
         parameters.append(click.Argument(["text"], callback=_text))
+        kinds = click.Choice([one.value for one in Insight])
+        parameters.append(click.Option(["--as", "insight"], type=kinds, help="What was found out about a problem."))
     else:
         parameters.append(click.Option(["-m", "--note", "text"], default="", callback=_text, help="What to note."))
     by = click.Option(
-        ["--by"], metavar="NAME", default=_login, show_default="your login", callback=_name, help="Who does it."
+        ["--by"], metavar="NAME", default=login, show_default="your login", callback=_name, help="Who does it."
     )
     of_config = callback.__click_params__  # type: ignore[attr-defined]  # where click's decorators keep them
     short = f"{_HELP[move].partition('.')[0]}."
@@ -80,7 +85,7 @@ def _command(move: Move) -> click.Command:
 def _act(number: str, config_path: Path, act: Act) -> None:
     from watchkeeper.app.parts import now_ms
     from watchkeeper.store.desk import StoredDesk
-    from watchkeeper.store.listing import show_ticket
+    from watchkeeper.store.ticketlist import show_ticket
 
     with database_of(find_state(config_path), for_reading=True) as database:
         try:

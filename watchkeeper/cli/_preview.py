@@ -44,6 +44,7 @@ _MADE_UP: Final = "(made up for a preview)"
 @click.option("--value", "values", metavar="NAME=NUMBER", multiple=True, help="A value of the sample, in its unit.")
 @click.option("--fact", "facts", metavar="NAME=FACT", multiple=True, help="A fact of it; a time may be -26h, ago.")
 @click.option("--message", help="What the probe says.")
+@click.option("--problem", "of_problem", is_flag=True, help="For the ticket of a problem, with the incident's texts.")
 def preview(
     rule_id: str,
     probe_id: str,
@@ -55,6 +56,7 @@ def preview(
     values: tuple[str, ...],
     facts: tuple[str, ...],
     message: str | None,
+    of_problem: bool,
 ) -> None:
     """Show the calls that would be made for a ticket of RULE on PROBE, and those that would resolve it.
 
@@ -76,6 +78,8 @@ def preview(
         at_ms = now_ms()
         sample = Sample(probe.id, at_ms, found, 0.0, _values(probe, values), _facts(probe, facts, at_ms), said)
     shown = domain.preview(config.plan, rule, sample)
+    if of_problem:
+        shown = domain.as_of_problem(shown)
     _print(config, shown, sample, rule, as_json=as_json)
 
 
@@ -184,7 +188,8 @@ def _print(config: "Config", shown: "Preview", sample: Sample, rule: "Rule", *, 
         return
     why = f" ({shown.why})" if shown.why else ""
     click.echo(printable(f"{sample.probe_id} is {sample.status}: {_VERDICTS[shown.verdict]}{why}."))
-    click.echo(f"Nothing is sent. {backend.name} ({backend.type}) would get, for a new incident:")
+    what = shown.draft.kind.value
+    click.echo(f"Nothing is sent. {backend.name} ({backend.type}) would get, for a new {what}:")
     _print_calls(create)
     click.echo("\nAnd when it is over:")
     _print_calls(resolve)

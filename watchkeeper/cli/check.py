@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watchkeeper.cli import _planned
 from watchkeeper.cli._options import WRONG, config_option, json_option
 from watchkeeper.cli._output import print_json, print_table
 from watchkeeper.domain.probe import Cron, Probe
@@ -37,7 +38,11 @@ class Format(StrEnum):
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings, too.")
 @click.option("--ignore", "ignored", metavar="CODE", multiple=True, help="Leave out warnings with this code.")
-@click.option("--online", is_flag=True, help="Also ask each ticket backend whether it would take tickets.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Also ask each ticket backend whether it would take tickets, and fetch calendars.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 def command(
     config_path: Path,
@@ -63,8 +68,12 @@ def command(
     _tell(problems)
     findings = _ask_backends(config) if online and config is not None else {}
     notes = [f"backend {backend}: {message}" for backend, messages in findings.items() for message in messages]
+    planned = None if config is None else _planned.look(config.planned, online=online)
+    notes += () if planned is None else planned.unread
     if wanted is Format.JSON:
-        summary = {"config": str(config_path)} if config is None else _summary(config)
+        summary: dict[str, Any] = {"config": str(config_path)} if config is None else _summary(config)
+        if planned is not None:
+            summary["maintenance"] = planned.as_json()
         found = [_plain(problem) for problem in problems]
         print_json({**summary, "valid": config is not None, "problems": found, "backend_findings": findings})
     elif wanted is Format.SARIF:
@@ -73,6 +82,8 @@ def command(
         print_json(sarif(problems, Path.cwd(), notes))
     elif config is not None and not quiet:
         _print(config)
+        if planned is not None:
+            planned.print()
         _print_well(config, findings)
     for note in notes:
         click.echo(note, err=True)

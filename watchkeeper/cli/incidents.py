@@ -89,6 +89,12 @@ def _lasted(row: "IncidentRow") -> str:
     return format_elapsed_ms(row.resolved_ms - row.started_ms)
 
 
+def _taken_up(row: "IncidentRow") -> str:
+    if row.acknowledged_ms is None:
+        return ""
+    return f"{format_time(row.acknowledged_ms)}, after {format_elapsed_ms(row.acknowledged_ms - row.opened_ms)}"
+
+
 def _print_detail(detail: "IncidentDetail") -> None:
     row = detail.incident
     lines: list[tuple[str, object]] = [
@@ -101,7 +107,7 @@ def _print_detail(detail: "IncidentDetail") -> None:
         ("key", row.key),
         ("began", format_time(row.started_ms)),
         ("opened", format_time(row.opened_ms)),
-        ("taken up", "" if row.acknowledged_ms is None else format_time(row.acknowledged_ms)),
+        ("taken up", _taken_up(row)),
         ("resolved", "" if row.resolved_ms is None else format_time(row.resolved_ms)),
         ("lasted", _lasted(row)),
         ("ticket", f"{_ticket(row)} at {row.backend} {row.ticket_url or ''}"),
@@ -164,6 +170,8 @@ def _as_json(row: "IncidentRow") -> dict[str, Any]:
         "opened": format_time(row.opened_ms),
         "acknowledged": None if row.acknowledged_ms is None else format_time(row.acknowledged_ms),
         "resolved": None if row.resolved_ms is None else format_time(row.resolved_ms),
+        "time_to_acknowledge_seconds": _seconds(row.opened_ms, row.acknowledged_ms),
+        "time_to_resolve_seconds": _seconds(row.opened_ms, row.resolved_ms),
         "backend": row.backend,
         "ticket": row.ticket_number,
         "ticket_state": row.ticket_state,
@@ -172,6 +180,10 @@ def _as_json(row: "IncidentRow") -> dict[str, Any]:
         "returns": row.returns,
         "flapping": row.flapping,
     }
+
+
+def _seconds(since_ms: int, until_ms: int | None) -> float | None:
+    return None if until_ms is None else (until_ms - since_ms) / 1000
 
 
 def _detail_as_json(detail: "IncidentDetail") -> dict[str, Any]:

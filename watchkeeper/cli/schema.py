@@ -8,7 +8,7 @@ import click
 from watchkeeper.cli._options import UNREACHABLE, fail
 from watchkeeper.cli._output import print_json
 
-_FILES = ("watchkeeper", "probes", "rules", "ruletests", "services")
+_FILES = ("watchkeeper", "probes", "rules", "ruletests", "services", "changes")
 
 
 @click.command("schema")
@@ -22,8 +22,8 @@ _FILES = ("watchkeeper", "probes", "rules", "ruletests", "services")
 def command(file: str, folder: Path | None) -> None:
     """Print the JSON Schema of the configuration files.
 
-    FILE is the kind of file: watchkeeper (the daemon's), probes, rules, ruletests or services. An editor that is
-    pointed at a schema completes keys, explains them and marks mistakes.
+    FILE is the kind of file: watchkeeper (the daemon's), probes, rules, ruletests, services or changes. An editor
+    that is pointed at a schema completes keys, explains them and marks mistakes.
     """
     from watchkeeper.app.parts import catalogue
     from watchkeeper.config.jsonschema import schemas

@@ -1,4 +1,4 @@
-"""`watchkeeper tickets`: the tickets of incidents, as their backends last told, and what people do to them."""
+"""`watchkeeper tickets`: tickets as their backends last told, and what people do to them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,11 @@ from watchkeeper.cli._group import ListGroup
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, find_state, json_option
 from watchkeeper.cli._output import print_json, print_table, printable
 from watchkeeper.domain.desk import in_words
-from watchkeeper.domain.incident import incident_number
 from watchkeeper.domain.ticket import TicketState
 from watchkeeper.domain.units import format_time
 
 if TYPE_CHECKING:
-    from watchkeeper.store.listing import TicketDetail, TicketRow
+    from watchkeeper.store.ticketlist import TicketDetail, TicketRow
 
 
 @click.group("tickets", cls=ListGroup)
@@ -37,7 +36,7 @@ def list_(
     number: str | None, config_path: Path, *, as_json: bool, state: str | None, backend: str | None, limit: int
 ) -> None:
     """List tickets, the newest first, or show one by its NUMBER, such as DESK-12. `list` may be left out."""
-    from watchkeeper.store.listing import list_tickets, show_ticket
+    from watchkeeper.store.ticketlist import list_tickets, show_ticket
 
     with database_of(find_state(config_path), for_reading=True) as database:
         if number is None:
@@ -51,6 +50,7 @@ def list_(
         print_json(
             {
                 **_as_json(detail.ticket),
+                **{what: text or None for what, text in _known(detail).items()},
                 "description": detail.description,
                 "notes": [{"time": format_time(note.at_ms), "text": note.text} for note in detail.notes],
             }
@@ -70,14 +70,14 @@ def _print_list(rows: "list[TicketRow]", *, as_json: bool) -> None:
         click.echo("no tickets")
     else:
         print_table(
-            ("TICKET", "STATE", "WITH", "BACKEND", "INCIDENT", "SERVICE", "OPENED", "TITLE"),
+            ("TICKET", "STATE", "WITH", "BACKEND", "FOR", "SERVICE", "OPENED", "TITLE"),
             [
                 (
                     row.number,
                     row.state.value,
                     row.assignee,
                     row.backend,
-                    incident_number(row.incident_id),
+                    row.owner,
                     row.service,
                     format_time(row.opened_ms),
                     row.title,
@@ -91,11 +91,26 @@ def _print_detail(detail: "TicketDetail") -> None:
     row = detail.ticket
     click.echo(printable(f"{row.number}  {row.title}"))
     at = f"{in_words(row.state)}{f', with {row.assignee}' if row.assignee else ''}, at {row.backend}"
-    click.echo(printable(f"{at}, for {incident_number(row.incident_id)} {row.url}".rstrip()))
+    click.echo(printable(f"{at}, for {row.owner} {row.url}".rstrip()))
+    for what, text in _known(detail).items():
+        if text:
+            click.echo(printable(f"{what.replace('_', ' ')}: {text}"))
     if detail.description is not None:
         click.echo("\n" + printable(detail.description))
     for note in detail.notes:
         click.echo(f"\n{format_time(note.at_ms)}\n{printable(note.text)}")
+
+
+def _known(detail: "TicketDetail") -> dict[str, str]:
+    """What it is linked to, and what was found out about it."""
+    found = detail.findings
+    return {
+        "part_of": detail.problem,
+        "duplicate_of": detail.duplicate_of,
+        "workaround": found.workaround,
+        "root_cause": found.root_cause,
+        "known_error": found.known_error,
+    }
 
 
 def _as_json(row: "TicketRow") -> dict[str, Any]:
@@ -107,7 +122,8 @@ def _as_json(row: "TicketRow") -> dict[str, Any]:
         "backend": row.backend,
         "ref": row.ref,
         "key": row.key,
-        "incident": incident_number(row.incident_id),
+        "incident": None if row.incident_id is None else row.owner,
+        "problem": None if row.problem_id is None else row.owner,
         "service": row.service,
         "opened": format_time(row.opened_ms),
         "updated": format_time(row.updated_ms),

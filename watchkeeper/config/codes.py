@@ -23,6 +23,8 @@ class Code(StrEnum):
     SAME_CONDITION = "same-condition"
     KEYS_DO_NOT_MEET = "keys-do-not-meet"
     BACKENDS_DISAGREE = "backends-disagree"
+    ARTICLE_MATCHES_NOTHING = "article-matches-nothing"
+    ARTICLE_LEFT_OUT = "article-left-out"
 
 
 HELP: Final[Mapping[Code, str]] = {
@@ -45,5 +47,7 @@ HELP: Final[Mapping[Code, str]] = {
     Code.SAME_CONDITION: "Two rules have the same condition and look at the same probe: two tickets for one trouble.",
     Code.KEYS_DO_NOT_MEET: "Two rules share `incident.key` and group differently: they never open one incident.",
     Code.BACKENDS_DISAGREE: "Two rules open the same incidents and name different backends: the first decides.",
+    Code.ARTICLE_MATCHES_NOTHING: "An article's `match` names a rule, a prober or a service that there is not.",
+    Code.ARTICLE_LEFT_OUT: "There are more articles than are read, or the end of a long one is not.",
 }
 """What each is about, in one sentence."""

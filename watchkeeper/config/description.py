@@ -21,6 +21,7 @@ SECTIONS: Final[Mapping[str, tuple[Callable[[Briefing], str], str]]] = {
     "samples": (sections.samples, "the last samples, as a table"),
     "dependants": (sections.needed_by, "the services that can not work without this one"),
     "earlier": (sections.earlier, "earlier incidents with the same key, a line for each"),
+    "knowledge": (sections.knowledge, "what may help: articles, known errors, what ended the last one; or empty"),
     "page": (sections.page, "the URL of the incident's page; empty without `web.url`"),
 }
 """What is written of an incident, by name, and what that is."""

@@ -51,15 +51,16 @@ class Document:
 
     Args:
         labels: the keys that a list's elements go by in messages.
+        text: what stands in the file from its first line on, where it is read already, or is not YAML as a whole.
 
     Raises:
         ConfigError: the file can not be read, or is no YAML of the accepted kind.
     """
 
-    def __init__(self, path: Path, labels: tuple[str, ...] = ("id",)) -> None:
+    def __init__(self, path: Path, labels: tuple[str, ...] = ("id",), text: str | None = None) -> None:
         self.path = path
         self._labels = labels
-        self.text = _read(path)
+        self.text = read_text(path) if text is None else text
         self._aliased = 0
         try:
             root = yaml.compose(self.text, _Loader)
@@ -219,7 +220,13 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Nod
     return None
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file of UTF-8, whose lines end as Unix's do.
+
+    Raises:
+        ConfigError: it can not be read, or is no such text.
+    """
+
     def refuse(message: str) -> ConfigError:
         return ConfigError([Problem(str(path), 1, 1, "", message)])
 

@@ -13,6 +13,7 @@ from watchkeeper.config.load import Catalogue
 from watchkeeper.config.models import DaemonFile, ProbeCommon, ProbeFile, ServiceFile
 from watchkeeper.config.rulemodels import RuleFile, RuleModel
 from watchkeeper.config.ruletestmodels import ExpectationModel, RuleTestFile, RuleTestModel, RuleTestProbe
+from watchkeeper.config.windowmodels import ChangeFileModel
 from watchkeeper.schema.base import Model
 
 Schema = dict[str, Any]
@@ -33,13 +34,15 @@ _SEVERAL: Final = ("anyOf", "allOf", "oneOf", "prefixItems")
 
 
 def schemas(catalogue: Catalogue) -> dict[str, Schema]:
-    """The schema of each kind of file: `watchkeeper` (the daemon's), `probes`, `rules`, `ruletests`, `services`."""
+    """The schema of each kind of file: `watchkeeper` (the daemon's), `probes`, `rules`, `ruletests`, `services`,
+    `changes`."""
     return {
         "watchkeeper": _daemon(catalogue),
         "probes": _probes(catalogue),
         "rules": _rules(),
         "ruletests": _rule_tests(catalogue),
         "services": _File("A file of services", ServiceFile).schema,
+        "changes": _File("A file of changes", ChangeFileModel).schema,
     }
 
 

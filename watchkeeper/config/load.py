@@ -3,29 +3,47 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape, glob, has_magic
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from watchkeeper.config import problemmodels
+from watchkeeper.config.dependencies import find_broken_dependencies
 from watchkeeper.config.description import Description, compile_description
 from watchkeeper.config.document import Document, Path_
-from watchkeeper.config.models import DaemonFile, Itsm, LimitsModel, Log, RetentionModel, ServiceFile, ServiceModel
+from watchkeeper.config.knowledge import ArticleReader
+from watchkeeper.config.models import (
+    DaemonFile,
+    Itsm,
+    KnowledgeModel,
+    LimitsModel,
+    Log,
+    RetentionModel,
+    ServiceFile,
+    ServiceModel,
+)
+from watchkeeper.config.planned import Planned
 from watchkeeper.config.probes import ProbeReader
-from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
+from watchkeeper.config.problems import ConfigError, Problem, in_order, listing, suggest
 from watchkeeper.config.rules import Known, RuleReader
+from watchkeeper.config.sources import Source, read_sources
 from watchkeeper.config.template import TemplateError, template_problem
 from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.config.warnings import Places, find_warnings
+from watchkeeper.config.windows import PlanReader
+from watchkeeper.domain.knowledge import Knowledge
 from watchkeeper.domain.service import Objectives, Service
 from watchkeeper.domain.ticket import TicketPolicy
 from watchkeeper.domain.watch import Plan
 from watchkeeper.schema.fields import Address, Secret
 
 LOCAL_DESK = "desk"
+ARTICLES = "knowledge"
+"""The folder whose articles are read where the configuration names none."""
 
 _SECRET_PARAMETERS = ("password", "sslpassword")
 
@@ -37,6 +55,10 @@ class BackendKind(Protocol):
     def name(self) -> str: ...
     @property
     def options(self) -> type[Any]: ...
+    @property
+    def publishes(self) -> Callable[[Any], bool]: ...
+    @property
+    def plans_changes(self) -> Callable[[Any], bool]: ...
     def policy(self, options: Any) -> TicketPolicy: ...
 
 
@@ -70,7 +92,11 @@ class Config:
     limits: LimitsModel
     retention: RetentionModel
     backends: Mapping[str, Backend]
+    knowledge: KnowledgeModel
     plan: Plan
+    planned: Planned
+    sources: Mapping[str, Source]
+    token: Secret | None
     files: tuple[Path, ...]
     warnings: tuple[Problem, ...]
 
@@ -109,6 +135,7 @@ class _Loader:
         self._catalogue = catalogue
         self._problems: list[Problem] = []
         self._files: list[Path] = []
+        self._needs: dict[str, Problem] = {}  # where it stands what services need
         self._unread: set[str] = set()  # under which keys files are named that can not be read
 
     def load(self, path: Path, rule_files: Sequence[str] | None) -> Config:
@@ -131,6 +158,12 @@ class _Loader:
         for file in self._documents(document, "rule_files", daemon.rule_files if rule_files is None else rule_files):
             rules.read(file)
         has_all_rules = len(self._problems) == before_rules
+        able = {name: self._plans_changes(backend) for name, backend in backends.items()}
+        planned = PlanReader(document, known.services, known.probes, self._problems, able).read(
+            daemon.maintenance, daemon.changes
+        )
+        sources = read_sources(document, daemon.sources, known.services, known.backends, self._problems)
+        articles = self._articles(document, daemon.knowledge, backends)
         state = self._state(document, daemon.state)
         descriptions = self._descriptions(document, daemon.itsm, backends)
         plan = Plan(
@@ -141,11 +174,19 @@ class _Loader:
             self._policies(backends),
             descriptions,
             daemon.web.url or "",
+            daemon.correlation.policy(),
+            problems=problemmodels.policy(daemon.problems, rules.repeats),
+            sources={name: source.policy for name, source in sources.items()},
         )
+        named_rules = rules.places if has_all_rules and rule_files is None else None
+        self._problems += problemmodels.unknown_names(document, daemon.problems, named_rules, known.services)
         warnings: list[Problem] = []
         if before_rules == 0:  # else one can not say what rules look at
             places = Places(document, probes.places, rules.places)
             warnings = find_warnings(plan, places, daemon.retention.rollups, has_all_rules=has_all_rules)
+            warnings = in_order(
+                [*warnings, *(articles.warnings(plan) if has_all_rules and rule_files is None else ())]
+            )
         if self._problems:
             raise ConfigError(self._problems, warnings)
         return Config(
@@ -156,10 +197,17 @@ class _Loader:
             limits=daemon.limits,
             retention=daemon.retention,
             backends=backends,
-            plan=plan,
+            knowledge=daemon.knowledge,
+            plan=replace(plan, knowledge=Knowledge.of(articles.articles.values())),
+            planned=planned,
+            sources=sources,
+            token=daemon.web.token,
             files=tuple(dict.fromkeys(self._files)),
             warnings=tuple(warnings),
         )
+
+    def _plans_changes(self, backend: Backend) -> bool:
+        return self._catalogue.find_backend(backend.type).plans_changes(backend.options)
 
     def find_state(self, path: Path) -> Place:
         """See `find_state`."""
@@ -177,32 +225,58 @@ class _Loader:
         probes = ProbeReader(self._catalogue.find_prober, self._catalogue.prober_names, known, self._problems)
         for file in self._documents(document, "probe_files", daemon.probe_files):
             probes.read(file)
+        places = self._needs | {f"probe {name}": place for name, place in probes.parent_places.items()}
+        known_probes = None if "probe_files" in self._unread else probes.places
+        self._problems += find_broken_dependencies(services, probes.probes, known_probes, places)
         return probes
+
+    def _articles(
+        self, document: Document, knowledge: KnowledgeModel, backends: Mapping[str, Backend]
+    ) -> ArticleReader:
+        folder = document.path.parent / ARTICLES
+        patterns = knowledge.files
+        if patterns is None:
+            patterns = (f"{escape(str(folder.absolute()))}/*.md",) if next(folder.glob("*.md"), None) else ()
+        articles = ArticleReader(document.path.parent, self._problems)
+        for path in self._paths(document, ("knowledge", "files"), patterns):
+            articles.read(path)
+        if (name := knowledge.servicenow) is not None:
+            backend = backends.get(name)
+            if backend is None or not self._catalogue.find_backend(backend.type).publishes(backend.options):
+                message = f"{name!r} is no backend that publishes articles: name one of the type servicenow"
+                self._problems.append(document.problem(("knowledge", "servicenow"), message))
+        return articles
 
     def _documents(self, document: Document, key: str, patterns: Sequence[str]) -> Iterator[Document]:
         """The files that a list of paths and globs names, each once; those that can not be read are problems."""
+        for path in self._paths(document, (key,), patterns):
+            try:
+                yield Document(path)
+            except ConfigError as error:
+                self._problems.extend(error.problems)
+                self._unread.add(key)
+
+    def _paths(self, document: Document, place: Path_, patterns: Sequence[str]) -> Iterator[Path]:
+        """The same, unread."""
+        key = str(place[0])
         read: set[Path] = set()
         for index, pattern in enumerate(patterns):
             try:
                 names = matching(pattern, document.path.parent)
             except OSError as error:
                 message = f"{pattern} can not be read: {error.strerror}"
-                self._problems.append(document.problem((key, index), message))
+                self._problems.append(document.problem((*place, index), message))
                 self._unread.add(key)
                 continue
             if not names:
-                self._problems.append(document.problem((key, index), f"no file matches {pattern}"))
+                self._problems.append(document.problem((*place, index), f"no file matches {pattern}"))
                 self._unread.add(key)
             for path in map(Path, names):
                 if path in read:
                     continue
                 read.add(path)
                 self._files.append(path)
-                try:
-                    yield Document(path)
-                except ConfigError as error:
-                    self._problems.extend(error.problems)
-                    self._unread.add(key)
+                yield path
 
     def _state(self, document: Document, state: str | Secret) -> str | Secret:
         if isinstance(state, Secret):
@@ -227,7 +301,7 @@ class _Loader:
     def _backends(self, document: Document, daemon: DaemonFile) -> tuple[dict[str, Backend], str]:
         backends: dict[str, Backend] = {}
         for name, data in daemon.itsm.backends.items():
-            backend = self._backend(document, name, {"language": daemon.itsm.language} | data)
+            backend = self._backend(document, name, _inheriting(data, daemon.itsm))
             if backend is not None:
                 backends[name] = backend
         if not daemon.itsm.backends:
@@ -294,6 +368,7 @@ class _Loader:
                     message = f"the service {name!r} is described twice"
                     self._problems.append(source.problem(("services", name), message, key=True))
                 services[name] = service_of(name, one)
+                self._needs[f"service {name}"] = source.problem(("services", name, "depends_on"), "")
         for source, models in sources:
             for name, one in models.items():
                 self._check_dependencies(source, name, one, services)
@@ -306,6 +381,11 @@ class _Loader:
             if other not in services:
                 message = f"there is no service {other!r}{suggest(other, services)}"
                 self._problems.append(document.problem(("services", name, "depends_on", index), message))
+
+
+def _inheriting(data: dict[str, Any], itsm: Itsm) -> dict[str, Any]:
+    """What stands in the file of a backend, in the language of all where it has none of its own."""
+    return data if data.get("language") is not None else {**data, "language": itsm.language}
 
 
 def _what_is_right(document: Document) -> DaemonFile:

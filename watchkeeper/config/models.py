@@ -6,12 +6,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
+from watchkeeper.config.correlationmodels import CorrelationModel
+from watchkeeper.config.problemmodels import Problems, ProblemsModel
+from watchkeeper.config.sourcemodels import SourceModel, SourceName
+from watchkeeper.config.windowmodels import ChangeSourceModel, MaintenanceModel
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.service import Criticality
 from watchkeeper.domain.ticket import Language
 from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.schema.base import Model
-from watchkeeper.schema.cron import parse_cron
 from watchkeeper.schema.fields import (
     Address,
     DurationMs,
@@ -20,24 +23,14 @@ from watchkeeper.schema.fields import (
     LocalPath,
     PositiveDurationMs,
     RatioPpm,
+    SecretRef,
     TextOrSecret,
     TimeZone,
 )
+from watchkeeper.schema.names import CronExpression, Identifier
 
-Identifier = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*$", max_length=200),
-]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Labels = dict[LabelName, Annotated[str, StringConstraints(max_length=500)]]
-
-
-def _cron(text: str) -> str:
-    parse_cron(text)
-    return text
-
-
-CronExpression = Annotated[str, AfterValidator(_cron)]
 
 
 class LogFormat(StrEnum):
@@ -69,6 +62,9 @@ class Web(Model):
     url: WebUrl | None = None
     """Under which URL people find it, such as `https://watchkeeper.example.com`. Tickets link to their incidents
     there."""
+    token: SecretRef | None = None
+    """What whoever changes something by the API must send: `Authorization: Bearer TOKEN`. Without one, only this
+    machine may."""
 
 
 class Log(Model):
@@ -118,6 +114,21 @@ class Itsm(Model):
     """Ticket systems by a name of your choice; `type` says which kind. Without any, tickets go to the local desk."""
 
 
+class KnowledgeModel(Model):
+    """What is known about trouble, and goes into tickets where it helps."""
+
+    files: tuple[LocalPath, ...] | None = None
+    """Markdown files and globs, such as `runbooks/**/*.md`. Those of the folder `knowledge/` beside this file, if
+    there is one and this is not set."""
+    servicenow: Identifier | None = None
+    """A backend whose published knowledge articles are read as well."""
+    query: Annotated[str, StringConstraints(max_length=1000)] = ""
+    """Which of them, as an encoded query of `kb_knowledge`: `kb_category.label=Operations`. All if this is not
+    set."""
+    every: PositiveDurationMs = 3_600_000
+    """How often they are read."""
+
+
 class Objectives(Model):
     availability: RatioPpm | None = None
     """What share of its hours the service is to be available."""
@@ -164,8 +175,20 @@ class DaemonFile(Model):
     """Files and globs of more services: each has a mapping `services`."""
     web: Web = Web()
     itsm: Itsm = Itsm()
+    knowledge: KnowledgeModel = KnowledgeModel()
+    """What is known about trouble: articles that go into tickets."""
     services: dict[Identifier, ServiceModel] = Field(default_factory=dict)
     """The service catalogue."""
+    maintenance: tuple[MaintenanceModel, ...] = ()
+    """When work is planned: trouble in it opens nothing."""
+    changes: tuple[ChangeSourceModel, ...] = ()
+    """Where approved changes are read from."""
+    sources: dict[SourceName, SourceModel] = Field(default_factory=dict)
+    """Who else may report trouble by the API, by names of your choice."""
+    correlation: CorrelationModel = CorrelationModel()
+    """Which alerts are one trouble."""
+    problems: Problems = ProblemsModel()
+    """When repeats of incidents are a problem; `off`: never."""
     limits: LimitsModel = LimitsModel()
     retention: RetentionModel = RetentionModel()
     """How long what was found out is kept."""
@@ -204,6 +227,9 @@ class ProbeDefaults(Model):
     """What rules can match and group by."""
     category: Category | None = None
     """What it is about; each prober has its own if this is not set."""
+    parents: tuple[Identifier, ...] = ()
+    """Probes of what lies on the way to its target, such as a gateway's. While one of them is in trouble, that
+    explains the trouble of this one."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

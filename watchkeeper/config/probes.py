@@ -40,6 +40,8 @@ class ProbeReader:
     probes: dict[str, Probe] = field(default_factory=dict)
     places: dict[str, Problem] = field(default_factory=dict)
     """Where each probe's id stands."""
+    parent_places: dict[str, Problem] = field(default_factory=dict)
+    """Where its parents do, if it has any."""
 
     def read(self, document: Document) -> None:
         """Adds the probes of a file."""
@@ -106,7 +108,10 @@ class ProbeReader:
                 options=options,
                 labels=common.labels or NOTHING,
                 host=kind.host(options),
+                parents=common.parents,
             )
+            if common.parents:
+                self.parent_places[common.id] = document.problem(_origin("parents", path, own), "")
 
     def _note_id(self, document: Document, path: Path_, name: object) -> bool:
         """Whether no other probe has the id."""

@@ -3,42 +3,26 @@
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, Tag, model_validator
 
-from watchkeeper.config.models import Identifier, LabelName, Labels
+from watchkeeper.config.models import LabelName, Labels
+from watchkeeper.config.problemmodels import OwnProblems
 from watchkeeper.domain.flapping import STATES
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.rule import GroupBy, Level, Severity, is_worse
+from watchkeeper.schema.alternatives import OneOf, word
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import DurationMs, PositiveDurationMs, RatioPpm
-
-
-def _shape(value: Any) -> str:
-    return "[mapping]" if isinstance(value, dict | Model) else "[text]"
-
-
-_OneOf = Discriminator(_shape)
-
-
-def _word(word: str, instead: str) -> Any:
-    """A word that stands where a mapping could."""
-
-    def validate(value: Any) -> Any:
-        if value != word:
-            raise ValueError(f"{value!r} is not accepted: {word}, or a mapping such as {instead}")
-        return value
-
-    return BeforeValidator(validate)
-
+from watchkeeper.schema.names import Identifier
 
 Ignore = Annotated[
     Literal["ignore"],
-    _word("ignore", "{alert_after: 10m}"),
+    word("ignore", "{alert_after: 10m}"),
     Field(description="Silence neither opens nor resolves anything."),
 ]
 Off = Annotated[
     Literal["off"],
-    _word("off", "{high: 30%, low: 25%}"),
+    word("off", "{high: 30%, low: 25%}"),
     Field(description="Each time that it comes is an incident of its own."),
 ]
 
@@ -112,6 +96,12 @@ class IncidentModel(Model):
     set."""
     backend: Identifier | None = None
     """Where its tickets go; the default backend if this is not set."""
+    inhibits: bool | None = None
+    """Whether its trouble explains that of what depends on the probe or its service. If this is not set, that of
+    health probes does, from the severity major on."""
+    inhibited: bool | None = None
+    """Whether it may be explained by trouble of what its probe or service depends on. If this is not set, that of
+    health probes may, and trouble of a probe's parents explains everything."""
 
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
@@ -136,15 +126,15 @@ class RuleModel(Model):
     resolve_when: str | None = None
     """When it is over, in CEL: between the two conditions an alert that fires goes on firing. When `when` no longer
     holds if this is not set."""
-    for_: Annotated[Annotated[DurationMs, Tag("[text]")] | Annotated[FailuresModel, Tag("[mapping]")], _OneOf] = (
-        Field(default=0, alias="for")
+    for_: Annotated[Annotated[DurationMs, Tag("[text]")] | Annotated[FailuresModel, Tag("[mapping]")], OneOf] = Field(
+        default=0, alias="for"
     )
     """How long the condition must hold before the alert fires: a duration, or a number of samples."""
     keep_firing_for: DurationMs = 0
     """How long the condition must be over before the alert stops firing."""
-    no_data: Annotated[Annotated[Ignore, Tag("[text]")] | Annotated[NoDataModel, Tag("[mapping]")], _OneOf] = "ignore"
+    no_data: Annotated[Annotated[Ignore, Tag("[text]")] | Annotated[NoDataModel, Tag("[mapping]")], OneOf] = "ignore"
     """What silence means: `ignore`, or trouble in itself after a time."""
-    flapping: Annotated[Annotated[Off, Tag("[text]")] | Annotated[FlappingModel, Tag("[mapping]")], _OneOf] = (
+    flapping: Annotated[Annotated[Off, Tag("[text]")] | Annotated[FlappingModel, Tag("[mapping]")], OneOf] = (
         FlappingModel()
     )
     """From when on an alert that comes and goes holds one incident open; `off`: never."""
@@ -154,6 +144,9 @@ class RuleModel(Model):
     """What the incident becomes while it stays open, in steps."""
     incident: IncidentModel = IncidentModel()
     """What it opens."""
+    problem: OwnProblems | None = None
+    """When repeats of its incidents are a problem, where that is something else than for all rules: a mapping with
+    `after`, `within`, `downtime`, `flapping`, or `off`."""
     labels: dict[LabelName, Text] = Field(default_factory=dict)
     """Short texts about the incident, such as `team`: Jinja2 templates."""
     annotations: dict[LabelName, Text] = Field(default_factory=dict)

@@ -9,11 +9,13 @@ from watchkeeper.config.celmistakes import ExpressionError
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.expression import CompiledCondition, Compiler
 from watchkeeper.config.probes import FindProber
+from watchkeeper.config.problemmodels import override
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.rulemodels import FailuresModel, FlappingModel, NoDataModel, RuleFile, RuleModel
 from watchkeeper.config.template import CompiledTemplate, TemplateError, compile_template, template_problem
 from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.domain.probe import Probe
+from watchkeeper.domain.recurrence import Override
 from watchkeeper.domain.rule import Escalation, GroupBy, Hold, IncidentPolicy, Match, Rule, Thresholds, is_worse
 
 # Not where it is asked whether there is one, nor in a text.
@@ -41,6 +43,8 @@ class RuleReader:
     rules: dict[str, Rule] = field(default_factory=dict)
     places: dict[str, tuple[Document, Path_]] = field(default_factory=dict)
     """Where each of `rules` stands."""
+    repeats: dict[str, Override | None] = field(default_factory=dict)
+    """What rules say of when their repeats are a problem."""
     compilers: dict[str, Compiler] = field(default_factory=dict)
     """By prober. They take long to make: readers may share them."""
     _places: dict[str, Problem] = field(default_factory=dict)
@@ -77,6 +81,8 @@ class RuleReader:
         if title is None or len(self.problems) > known:
             return
         self.places[model.id] = document, path
+        if model.problem is not None:
+            self.repeats[model.id] = override(model.problem)
         self.rules[model.id] = Rule(
             id=model.id,
             title=title,
@@ -91,6 +97,8 @@ class RuleReader:
                 backend=model.incident.backend,
                 key=model.incident.key,
                 escalation=tuple(Escalation(one.after, one.severity) for one in model.escalate),
+                inhibits=model.incident.inhibits,
+                inhibited=model.incident.inhibited,
             ),
             hold=_hold(model),
             runbook=model.runbook,

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from watchkeeper.config.models import Identifier, LabelName, ProbeDefaults, ProbeDurationMs, ServiceModel
+from watchkeeper.config.models import LabelName, ProbeDefaults, ProbeDurationMs, ServiceModel
 from watchkeeper.domain.comparison import MAX_LISTED
 from watchkeeper.domain.outcome import Listed
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import DurationMs, LocalPath
+from watchkeeper.schema.names import Identifier
 
 DEFAULT_START_MS: Final = 1_577_836_800_000  # 2020-01-01T00:00Z, a Wednesday
 MAX_LASTS_MS: Final = parse_duration_ms("10y")

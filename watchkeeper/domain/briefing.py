@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from watchkeeper.domain.article import Found, Source, excerpt
 from watchkeeper.domain.columns import columns
 from watchkeeper.domain.earlier import Earlier
 from watchkeeper.domain.incident import Incident
@@ -17,6 +18,7 @@ from watchkeeper.domain.units import format_number, format_time
 MOST_NAMED: Final = 10  # dependants, probes, reasons
 MOST_VALUES: Final = 3  # columns of the table of samples
 MOST_TEXT: Final = 20_000  # characters of a description
+MOST_ARTICLES: Final = 2
 
 _MOST_LINE: Final = 1000
 _MOST_CELL: Final = 24
@@ -30,7 +32,7 @@ class Briefing:
     `rule`, `scope`: `None` where the incident follows another one and they are not at hand. `dependants`: services
     that can not work without the incident's, the nearest first. `reasons`: what the rule's condition asked about, and
     what that was. `url`: of watchkeeper's own pages. `follows`: the
-    incident that it takes the place of, and `opening` why.
+    incident that it takes the place of, and `opening` why. `knowledge`: what may help, the best first.
     """
 
     incident: Incident
@@ -44,6 +46,7 @@ class Briefing:
     words: Phrases = ENGLISH
     follows: Incident | None = None
     opening: str = ""
+    knowledge: Sequence[Found] = ()
 
 
 def describe(briefing: Briefing) -> str:
@@ -148,6 +151,23 @@ def earlier(briefing: Briefing) -> str:
     )
 
 
+def knowledge(briefing: Briefing) -> str:
+    """What may help: of each article its title, why it was chosen, its first lines, and where to read on."""
+    return "\n".join(line for found in briefing.knowledge[:MOST_ARTICLES] for line in _known(found, briefing.words))
+
+
+def _known(found: Found, words: Phrases) -> Iterator[str]:
+    article = found.article
+    reasons = words.listed.join(words.whys[reason.why].format(what=one_line(reason.what)) for reason in found.reasons)
+    pattern = words.resolution if article.source is Source.RESOLUTION else words.article
+    yield pattern.format(title=one_line(article.title), place=one_line(article.place or article.id), why=reasons)
+    for part, said in article.parts:
+        yield from (f"  {words.label.format(name=words.parts[part])}{line}" for line in excerpt(said, 1))
+    yield from (f"  {one_line(line)}" for line in excerpt(article.body))
+    if article.url:
+        yield f"  {one_line(article.url)}"
+
+
 def page(briefing: Briefing) -> str:
     """The URL of the incident's own page, if there are pages."""
     return f"{briefing.url}/incidents/{briefing.incident.number}" if briefing.url else ""
@@ -227,8 +247,9 @@ def _rest(briefing: Briefing) -> Iterator[str]:
     incident, words = briefing.incident, briefing.words
     for name, text in incident.annotations:
         yield f"{words.label.format(name=name)}{text}"
-    if lines := earlier(briefing):
-        yield "\n".join([words.earlier, *(f"  {line}" for line in lines.splitlines())])
+    for heading, lines in ((words.knowledge, knowledge(briefing)), (words.earlier, earlier(briefing))):
+        if lines:
+            yield "\n".join([heading, *(f"  {line}" for line in lines.splitlines())])
     if incident.labels:
         labels = words.listed.join(f"{name}={text}" for name, text in incident.labels)
         yield f"{words.label.format(name=words.labels)}{labels}"

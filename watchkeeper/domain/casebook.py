@@ -3,20 +3,26 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from watchkeeper.domain import notes
 from watchkeeper.domain.alert import Alert, AlertRef
-from watchkeeper.domain.briefing import MOST_NAMED, Briefing, describe, reasons
-from watchkeeper.domain.correlation import incident_key, ticket_key
+from watchkeeper.domain.announced import change_ref
+from watchkeeper.domain.article import Source
+from watchkeeper.domain.briefing import MOST_NAMED, Briefing, describe, named, reasons
+from watchkeeper.domain.correlation import ticket_key
 from watchkeeper.domain.draft import draft
 from watchkeeper.domain.earlier import Earlier, EarlierIncidents
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
+from watchkeeper.domain.expected import Window
 from watchkeeper.domain.incident import (
-    AlertFired,
     AlertFlaps,
-    AlertOver,
     AlertReturned,
+    AlertsExplained,
+    AlertsFired,
+    AlertsOver,
     Event,
+    Impacted,
     Incident,
     IncidentState,
     Reassessed,
@@ -24,11 +30,27 @@ from watchkeeper.domain.incident import (
     TicketMoved,
     step,
 )
+from watchkeeper.domain.knowledge import Shelf
+from watchkeeper.domain.lessons import asked_about
 from watchkeeper.domain.phrases import Phrases
 from watchkeeper.domain.plan import Plan
 from watchkeeper.domain.rule import Named, Rule, Scope, Severity, Template, assess, is_worse
 from watchkeeper.domain.service import Service, dependants, needed_by
 from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketSeen, TicketState
+
+
+class Entry(NamedTuple):
+    """An alert that fires, its rule, and what is seen of it."""
+
+    alert: Alert
+    rule: Rule
+    scope: Scope
+
+    @property
+    def began_ms(self) -> int:
+        """Since when its condition holds."""
+        active_ms = self.alert.active_since_ms
+        return self.alert.since_ms if active_ms is None else active_ms
 
 
 class Casebook:
@@ -52,6 +74,7 @@ class Casebook:
         self._earlier = EarlierIncidents(earlier)
         self.open = {incident.key: incident for incident in incidents}
         self._next_id = next_id
+        self._told_ms: dict[int, int] = {}  # when tickets were told, or are, of what can wait
         self._by_id = {incident.id: incident.key for incident in self.open.values()}
         self._key_of = {ref: incident.key for incident in self.open.values() for ref in incident.firing}
 
@@ -60,21 +83,80 @@ class Casebook:
         self._plan = plan
         self._needed_by = needed_by(plan.services.values())
 
-    def fired(self, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
-        """What follows from an alert that fires: a new incident, or one more alert in an open one."""
-        key = incident_key(rule, scope.probe)
-        self._key_of[alert.ref] = key
-        if (incident := self.open.get(key)) is None:
-            effects = self._begin(key, alert, rule, scope)
+    def learn(self, shelves: Mapping[Source, Shelf]) -> None:
+        """Takes in what is known now, of some sources."""
+        self._plan = replace(self._plan, knowledge=self._plan.knowledge.replacing(shelves))
+
+    def is_open(self, key: str) -> bool:
+        """Whether there is an open incident of a key."""
+        return key in self.open
+
+    def begin(self, key: str, entries: Sequence[Entry], now_ms: int, change: Window | None = None) -> list[Effect]:
+        """Opens an incident of alerts that fire, the most important first. `change`: in whose aftermath it is."""
+        first = entries[0]
+        title = first.rule.title(first.scope) or f"{first.scope.service.title}: {first.scope.probe.id}"
+        return self._begin(key, title, entries, now_ms, change)
+
+    def begin_storm(self, key: str, entries: Sequence[Entry], now_ms: int) -> list[Effect]:
+        """Opens the incident that gathers what is too much for incidents of their own."""
+        services = list(dict.fromkeys(entry.scope.service.title for entry in entries))
+        words = self._plan.words_of(self._plan.default_backend)
+        title = words.storm.format(count=len(entries), services=named(services, words))
+        return self._begin(key, title, entries, now_ms, None)
+
+    def join(self, key: str, entries: Sequence[Entry], now_ms: int) -> list[Effect]:
+        """Takes alerts that fire into an open incident."""
+        incident, words = self.open[key], self.words_for(self.open[key])
+        for entry in entries:
+            self._key_of[entry.alert.ref] = key
+        alone = entries[0] if len(entries) == 1 else None
+        at_ms = alone.alert.since_ms if alone is not None else now_ms
+        event = AlertsFired(tuple(entry.alert.ref for entry in entries), at_ms)
+        if alone is not None:
+            text = notes.joined(words, alone.alert, incident, alone.scope.sample.message)
         else:
-            words = self.words_for(incident)
-            text = notes.joined(words, alert, incident, scope.sample.message)
-            event = AlertFired(alert.ref, alert.since_ms)
-            effects = self._take(incident, event, Happening.JOINED, alert, TicketChange(text), alert.since_ms)
-            if is_worse(rule.severity, incident.severity):
-                why = notes.rule_fires(words, rule, alert)
-                effects += self._raise(key, rule, rule.severity, scope.service, why, alert, alert.since_ms)
-        return effects + self._mark_flapping(alert, alert.since_ms)
+            text = words.joined_many.format(count=len(entries), probes=_probes_of(event.alerts, words))
+        effects = self._take(
+            incident, event, Happening.JOINED, entries[0].alert.ref, TicketChange(text), at_ms, event.alerts
+        )
+        worst = min(entries, key=lambda entry: _RANK[entry.rule.severity])
+        if is_worse(worst.rule.severity, self.open[key].severity):
+            why = notes.rule_fires(words, worst.rule, worst.alert)
+            effects += self._raise(
+                key, worst.rule, worst.rule.severity, worst.scope.service, why, worst.alert.ref, at_ms
+            )
+        for entry in entries:
+            effects += self._mark_flapping(entry.alert, at_ms)
+        return effects
+
+    def hand_over(self, key: str, alerts: Sequence[Alert], into: Incident, now_ms: int) -> list[Effect]:
+        """Some alerts of an incident are explained by another one: it goes on with the rest, or is part of that."""
+        incident, words = self.open[key], self.words_for(self.open[key])
+        refs = tuple(alert.ref for alert in alerts)
+        for ref in refs:
+            self._key_of.pop(ref, None)
+        event = AlertsExplained(refs, into.id, now_ms)
+        if incident.firing - set(refs):
+            text = words.explained.format(probes=_probes_of(refs, words), number=into.number, title=into.title)
+            return self._take(incident, event, Happening.EXPLAINED, refs[0], TicketChange(text), now_ms, refs)
+        text = words.merged.format(number=into.number, title=into.title)
+        change = TicketChange(text, TicketState.RESOLVED, duplicate_of=into.id)
+        return self._take(incident, event, Happening.MERGED, refs[0], change, now_ms, refs)
+
+    def impact(self, key: str, added: Sequence[AlertRef], gone: Sequence[AlertRef], now_ms: int) -> list[Effect]:
+        """An open incident explains more alerts than before, or fewer."""
+        incident, words = self.open[key], self.words_for(self.open[key])
+        event = Impacted(tuple(added), tuple(gone))
+        after = step(incident, event)
+        lines = [
+            pattern.format(count=len(refs), probes=_probes_of(refs, words), total=len(after.impacted))
+            for refs, pattern in ((added, words.impacted), (gone, words.relieved))
+            if refs
+        ]
+        if after is incident:
+            return []
+        change = TicketChange("\n".join(lines))
+        return self._take(incident, event, Happening.IMPACTED, None, change, now_ms, (*event.added, *event.gone))
 
     def stayed(self, before: Alert, after: Alert, reason: str, at_ms: int) -> list[Effect]:
         """What follows when an alert goes on firing: that it came back, that it began or ceased to flap. Of one that
@@ -95,13 +177,25 @@ class Casebook:
         self._key_of.pop(alert.ref, None)
         if incident is None:
             return []
-        event = AlertOver(alert.ref, alert.since_ms)
+        event = AlertsOver((alert.ref,), alert.since_ms)
         words = self.words_for(incident)
         if incident.firing - {alert.ref}:
             change = TicketChange(notes.left(words, alert, incident, reason))
-            return self._take(incident, event, Happening.LEFT, alert, change, alert.since_ms)
+            return self._take(incident, event, Happening.LEFT, alert.ref, change, alert.since_ms)
         change = TicketChange(notes.resolved(words, incident, reason, alert.since_ms), TicketState.RESOLVED)
-        return self._take(incident, event, Happening.RESOLVED, alert, change, alert.since_ms)
+        return self._take(incident, event, Happening.RESOLVED, alert.ref, change, alert.since_ms)
+
+    def left(self, key: str, refs: Sequence[AlertRef], now_ms: int) -> list[Effect]:
+        """What follows from several alerts of an incident that are over."""
+        incident, words = self.open[key], self.words_for(self.open[key])
+        for ref in refs:
+            self._key_of.pop(ref, None)
+        event = AlertsOver(tuple(refs), now_ms)
+        text = words.left_many.format(count=len(refs), probes=_probes_of(refs, words))
+        if incident.firing - set(refs):
+            return self._take(incident, event, Happening.LEFT, refs[0], TicketChange(text), now_ms, event.alerts)
+        change = TicketChange(notes.resolved(words, incident, text, now_ms), TicketState.RESOLVED)
+        return self._take(incident, event, Happening.RESOLVED, refs[0], change, now_ms)
 
     def rule_of(self, incident: Incident) -> Rule | None:
         """The rule that says how bad an incident gets: the one that opened it or, where that is gone, the first whose
@@ -220,12 +314,12 @@ class Casebook:
         event, words = AlertFlaps(alert.ref, alert.is_flapping), self.words_for(incident)
         if alert.is_flapping:
             change = TicketChange(notes.flapping(words, alert, incident, at_ms))
-            return self._take(incident, event, Happening.FLAPPING, alert, change, at_ms)
+            return self._take(incident, event, Happening.FLAPPING, alert.ref, change, at_ms)
         change = TicketChange(notes.calmed(words, alert, incident, at_ms))
-        return self._take(incident, event, Happening.STEADY, alert, change, at_ms)
+        return self._take(incident, event, Happening.STEADY, alert.ref, change, at_ms)
 
     def _raise(
-        self, key: str, rule: Rule, severity: Severity, service: Service, why: str, alert: Alert | None, at_ms: int
+        self, key: str, rule: Rule, severity: Severity, service: Service, why: str, alert: AlertRef | None, at_ms: int
     ) -> list[Effect]:
         incident = self.open[key]
         event = Reassessed(severity, *assess(rule, severity, service))
@@ -239,11 +333,12 @@ class Casebook:
         incident: Incident,
         event: Event,
         happening: Happening,
-        alert: Alert | None,
+        ref: AlertRef | None,
         change: TicketChange,
         at_ms: int,
+        alerts: tuple[AlertRef, ...] = (),
     ) -> list[Effect]:
-        """Moves an incident on, and tells its ticket."""
+        """Moves an incident on, and tells its ticket. `alerts`: which it is about, where these are several."""
         after = step(incident, event)
         if after is incident:
             return []
@@ -253,42 +348,74 @@ class Casebook:
             del self.open[after.key]
             self._earlier.add(after)
             self._by_id.pop(after.id, None)
-        ref = incident.affected[0] if alert is None else alert.ref
+            self._told_ms.pop(after.id, None)
         kind = CommandKind.UPDATE if change.state is None else CommandKind.RESOLVE
+        note = change.note.partition("\n")[0]
+        due_ms = self._due_ms(after, at_ms) if happening in _CAN_WAIT else 0
         return [
-            IncidentChanged(after, happening, at_ms, ref, change.note.partition("\n")[0]),
-            _command(after, kind, change, at_ms),
+            IncidentChanged(after, happening, at_ms, ref or incident.affected[0], note, alerts),
+            _command(after, kind, change, at_ms, due_ms),
         ]
 
-    def _begin(self, key: str, alert: Alert, rule: Rule, scope: Scope) -> list[Effect]:
-        active = alert.active_since_ms
+    def _due_ms(self, incident: Incident, at_ms: int) -> int:
+        """When a ticket is to be told of what can wait: soon, and with what else has happened since the last time."""
+        interval_ms = self._plan.correlation.group_interval_ms
+        told_ms = self._told_ms.get(incident.id, -interval_ms)
+        if told_ms <= at_ms:  # else what waits already is told then
+            told_ms = self._told_ms[incident.id] = max(at_ms, told_ms + interval_ms)
+        return told_ms
+
+    def _begin(
+        self, key: str, title: str, entries: Sequence[Entry], now_ms: int, change: Window | None
+    ) -> list[Effect]:
+        first = entries[0]
+        alert, rule, scope = first
+        refs = tuple(entry.alert.ref for entry in entries)
         impact, urgency = assess(rule, rule.severity, scope.service)
         incident = Incident(
             id=self._next_id,
             key=key,
             rule_id=rule.id,
             service=scope.service.id,
-            title=rule.title(scope) or f"{scope.service.title}: {scope.probe.id}",
+            title=title,
             severity=rule.severity,
             impact=impact,
             urgency=urgency,
             backend=rule.incident.backend or self._plan.default_backend,
-            started_ms=alert.since_ms if active is None else active,
-            opened_ms=alert.since_ms,
-            firing=frozenset({alert.ref}),
-            affected=(alert.ref,),
+            started_ms=min(entry.began_ms for entry in entries),
+            opened_ms=now_ms,
+            firing=frozenset(refs),
+            affected=refs,
             runbook=rule.runbook,
             labels=_rendered(rule.labels, scope),
             annotations=_rendered(rule.annotations, scope),
+            caused_by="" if change is None else change.id,
         )
-        create = self._draft(incident, rule, scope)
+        opening = "" if change is None else self._after_change(incident, change)
+        create = self._draft(incident, rule, scope, opening=opening)
         self._next_id += 1
         self.open[key] = incident
         self._by_id[incident.id] = key
-        return [
-            IncidentChanged(incident, Happening.OPENED, alert.since_ms, alert.ref, scope.sample.message),
-            _command(incident, CommandKind.CREATE, create, alert.since_ms),
+        self._key_of.update(dict.fromkeys(refs, key))
+        effects: list[Effect] = [
+            IncidentChanged(incident, Happening.OPENED, now_ms, alert.ref, scope.sample.message),
+            _command(incident, CommandKind.CREATE, create, now_ms),
         ]
+        if change is not None and change.backend == incident.backend:
+            link = TicketChange(
+                self.words_for(incident).caused_by.format(number=change.id), caused_by=change_ref(change)
+            )
+            effects.append(_command(incident, CommandKind.UPDATE, link, now_ms))
+        for entry in entries:
+            effects += self._mark_flapping(entry.alert, now_ms)
+        return effects
+
+    def _after_change(self, incident: Incident, change: Window) -> str:
+        words = self.words_for(incident)
+        if incident.started_ms < change.to_ms:
+            return words.during_change.format(number=change.id, title=change.title)
+        elapsed = words.elapsed(incident.started_ms - change.to_ms)
+        return words.after_change.format(number=change.id, title=change.title, elapsed=elapsed)
 
     def _draft(
         self,
@@ -313,14 +440,26 @@ class Casebook:
             words=plan.words_of(incident.backend),
             follows=follows,
             opening=opening,
+            knowledge=plan.knowledge.best(asked_about(incident, scope)),
         )
         key = ticket_key(incident.key, incident.opened_ms)
         return draft(briefing, key, plan.descriptions.get(incident.backend, describe))
+
+
+_CAN_WAIT: Final = frozenset((Happening.JOINED, Happening.LEFT, Happening.EXPLAINED))
+_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def _probes_of(refs: Sequence[AlertRef], words: Phrases) -> str:
+    return named(list(dict.fromkeys(ref.probe_id for ref in refs)), words)
 
 
 def _rendered(templates: Mapping[str, Template], scope: Scope) -> tuple[Named, ...]:
     return tuple(Named(name, template(scope)) for name, template in templates.items())
 
 
-def _command(incident: Incident, kind: CommandKind, payload: TicketDraft | TicketChange, at_ms: int) -> Command:
-    return Command(incident.id, incident.backend, ticket_key(incident.key, incident.opened_ms), kind, payload, at_ms)
+def _command(
+    incident: Incident, kind: CommandKind, payload: TicketDraft | TicketChange, at_ms: int, due_ms: int = 0
+) -> Command:
+    key = ticket_key(incident.key, incident.opened_ms)
+    return Command(incident.id, incident.backend, key, kind, payload, at_ms, due_ms=due_ms)

@@ -12,12 +12,16 @@ class Kind(IntEnum):
 
     HOLD = 0  # of an alert: `for`, or `keep_firing_for`
     SILENCE = 1  # of a rule that minds it
-    ESCALATION = 2  # of an incident
-    ABANDONED = 3  # an incident whose ticket was ended
+    UNHEARD = 2  # an alert that is reported by others, for as long as that is true
+    ESCALATION = 3  # of an incident
+    ABANDONED = 4  # an incident whose ticket was ended
+    WINDOW = 5  # one begins or ends
+    GATHERED = 6  # alerts have gathered long enough
+    SPREAD = 7  # an incident tells how far it has spread
 
 
 class Clock(NamedTuple):
-    """`about`: the alert, or the incident's key."""
+    """`about`: the alert, the incident's key, or nothing."""
 
     due_ms: int
     kind: Kind

@@ -1,6 +1,6 @@
 """What people do to tickets of watchkeeper's own desk, and when they may."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,6 +21,14 @@ class Move(StrEnum):
     NOTE = "note"
 
 
+class Insight(StrEnum):
+    """What a note may be, on the ticket of a problem."""
+
+    WORKAROUND = "workaround"
+    ROOT_CAUSE = "root-cause"
+    KNOWN_ERROR = "known-error"
+
+
 class WrongMove(Exception):
     """A ticket that is as it is can not be moved so. The text says why, and what can be done."""
 
@@ -28,12 +36,13 @@ class WrongMove(Exception):
 @dataclass(frozen=True, slots=True)
 class Act:
     """`by`: who does it. `to`: whom a ticket is assigned to. `text`: what there is to say, which may be nothing
-    unless it is a note."""
+    unless it is a note. `insight`: what the note is, beside a note."""
 
     move: Move
     by: str
     to: str = ""
     text: str = ""
+    insight: Insight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,25 @@ def act_on(ticket: Ticket, act: Act) -> Moved:
     return Moved(state, assignee, _note(act))
 
 
-def in_words(state: TicketState) -> str:
+def said_at_the_end(notes: Iterable[str]) -> str:
+    """What there was to say when a ticket was resolved or closed. `notes`: those of people, the newest first."""
+    for note in notes:
+        did, _, said = note.partition(": ")
+        if did.endswith(f" {_DID[Move.REOPEN]}"):
+            return ""
+        if did.endswith((f" {_DID[Move.RESOLVE]}", f" {_DID[Move.CLOSE]}")) and said.strip():
+            return said.strip()
+    return ""
+
+
+def in_words(state: TicketState | Insight) -> str:
     """Such as `on hold`."""
-    return state.value.replace("_", " ")
+    return state.value.replace("_", " ").replace("-", " ")
 
 
 def _note(act: Act) -> str:
     if act.move is Move.NOTE:
-        return f"{act.by}: {act.text}"
+        what = "" if act.insight is None else f" ({in_words(act.insight)})"
+        return f"{act.by}{what}: {act.text}"
     did = f"assigned it to {act.to}" if act.move is Move.ASSIGN else _DID[act.move]
     return f"{act.by} {did}" + (f": {act.text}" if act.text else "")

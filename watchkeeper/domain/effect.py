@@ -6,6 +6,8 @@ from enum import StrEnum
 from watchkeeper.domain.alert import Alert, AlertRef
 from watchkeeper.domain.incident import Incident
 from watchkeeper.domain.probe import Status
+from watchkeeper.domain.problem import Problem
+from watchkeeper.domain.report import Report
 from watchkeeper.domain.ticket import Command
 
 
@@ -50,17 +52,65 @@ class Happening(StrEnum):
     TICKET_MOVED = "ticket_moved"  # somebody did something else to it
     REOPENED = "reopened"  # its ticket had been resolved too early
     RESOLVED = "resolved"
+    MERGED = "merged"  # over, as it is part of another one
+    EXPLAINED = "explained"  # some of its alerts are part of another one
+    IMPACTED = "impacted"  # it has spread, or spread less
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentChanged:
-    """`alert`: which it is about; of what is about all of them, the first."""
+    """`alert`: which it is about; of what is about several of them, the first. `alerts`: those, where they are not
+    all of its alerts."""
 
     incident: Incident
     happening: Happening
     at_ms: int
     alert: AlertRef
     text: str
+    alerts: tuple[AlertRef, ...] = ()
 
 
-Effect = StatusChanged | ProbeGone | AlertChanged | IncidentChanged | Command
+class ProblemHappening(StrEnum):
+    """What becomes of a problem."""
+
+    OPENED = "opened"
+    RECURRED = "recurred"  # one more incident of it
+    LASTED = "lasted"  # one of its incidents is over
+    REOPENED = "reopened"  # it recurred after people had resolved it, or people opened its ticket again
+    RESOLVED = "resolved"  # by people
+    KNOWN_ERROR = "known_error"
+    NOTED = "noted"  # people wrote something, or did something else to its ticket
+    SUCCEEDED = "succeeded"  # another one takes its place
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemChanged:
+    """`linked`: the ids of the incidents that belong to it from now on."""
+
+    problem: Problem
+    happening: ProblemHappening
+    at_ms: int
+    text: str
+    linked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportChanged:
+    """What a source says of an alert from now on. `at_ms`: when it was heard."""
+
+    report: Report
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportGone:
+    """Nothing is left of what a source said of an alert."""
+
+    source: str
+    key: str
+    at_ms: int
+
+
+Effect = (
+    StatusChanged | ProbeGone | AlertChanged | ReportChanged | ReportGone | IncidentChanged | ProblemChanged | Command
+)

@@ -32,6 +32,9 @@ def coalesce(commands: Sequence[Command], words: Phrases = ENGLISH) -> TicketCha
         impact=_last([change.impact for change in changes]),
         urgency=_last([change.urgency for change in changes]),
         problem=_last([change.problem or None for change in changes]) or "",
+        problem_id=_last([change.problem_id for change in changes]),
+        duplicate_of=_last([change.duplicate_of for change in changes]),
+        caused_by=_last([change.caused_by for change in changes]),
     )
 
 

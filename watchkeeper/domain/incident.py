@@ -41,6 +41,9 @@ class Incident:
 
     `acknowledged_ms`: when somebody took it up. `ticket_state`, `ticket_number`: of its ticket, as it was seen last.
     `abandoned_ms`: since when a person has had the ticket resolved or closed, though the trouble goes on.
+
+    `impacted`: the alerts that it explains now, which have no incident of their own. `merged_into`: the id of the
+    incident that turned out to be its cause. `caused_by`: the number of the change in whose aftermath it began.
     """
 
     id: int
@@ -67,6 +70,9 @@ class Incident:
     abandoned_ms: int | None = None
     ticket_state: TicketState | None = None
     ticket_number: str = ""
+    impacted: frozenset[AlertRef] = frozenset()
+    merged_into: int | None = None
+    caused_by: str = ""
 
     @property
     def number(self) -> str:
@@ -75,14 +81,33 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFired:
-    alert: AlertRef
+class AlertsFired:
+    """Several at once."""
+
+    alerts: tuple[AlertRef, ...]
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class AlertOver:
-    alert: AlertRef
+class AlertsExplained:
+    """Alerts are part of another incident from now on, which is their cause."""
+
+    alerts: tuple[AlertRef, ...]
+    by: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Impacted:
+    """What it explains is more, or less, than before."""
+
+    added: tuple[AlertRef, ...]
+    gone: tuple[AlertRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsOver:
+    alerts: tuple[AlertRef, ...]
     at_ms: int
 
 
@@ -127,7 +152,17 @@ class Superseded:
     at_ms: int
 
 
-Event = AlertFired | AlertOver | AlertReturned | AlertFlaps | Reassessed | TicketMoved | Superseded
+Event = (
+    AlertsFired
+    | AlertsExplained
+    | Impacted
+    | AlertsOver
+    | AlertReturned
+    | AlertFlaps
+    | Reassessed
+    | TicketMoved
+    | Superseded
+)
 
 
 def step(incident: Incident, event: Event) -> Incident:
@@ -143,25 +178,48 @@ def step(incident: Incident, event: Event) -> Incident:
         return _move_ticket(incident, event)
     if isinstance(event, Superseded):
         none = frozenset[AlertRef]()
-        return replace(incident, firing=none, flapping=none, state=IncidentState.RESOLVED, resolved_ms=event.at_ms)
-    if isinstance(event, AlertFired):
-        if event.alert in incident.firing:
+        return _resolve(replace(incident, firing=none, flapping=none), event.at_ms)
+    if isinstance(event, AlertsFired):
+        new = tuple(alert for alert in event.alerts if alert not in incident.firing)
+        if not new:
             return incident
-        known = event.alert in incident.affected
-        affected = incident.affected if known else (*incident.affected, event.alert)
-        return replace(incident, firing=incident.firing | {event.alert}, affected=affected)
+        known = frozenset(incident.affected)
+        affected = (*incident.affected, *(alert for alert in new if alert not in known))
+        return replace(incident, firing=incident.firing.union(new), affected=affected)
+    if isinstance(event, AlertsExplained):
+        return _explain(incident, event)
+    if isinstance(event, Impacted):
+        impacted = incident.impacted.union(event.added) - set(event.gone)
+        return replace(incident, impacted=impacted) if impacted != incident.impacted else incident
+    if isinstance(event, AlertsOver):
+        return _end(incident, event)
     if event.alert not in incident.firing:
         return incident
     if isinstance(event, AlertReturned):
         return replace(incident, returns=incident.returns + 1)
     flapping = incident.flapping - {event.alert}
-    if isinstance(event, AlertFlaps):
-        flapping = incident.flapping | {event.alert} if event.flaps else flapping
-        return replace(incident, flapping=flapping) if flapping != incident.flapping else incident
-    firing = incident.firing - {event.alert}
-    if firing:
-        return replace(incident, firing=firing, flapping=flapping)
-    return replace(incident, firing=firing, flapping=flapping, state=IncidentState.RESOLVED, resolved_ms=event.at_ms)
+    flapping = incident.flapping | {event.alert} if event.flaps else flapping
+    return replace(incident, flapping=flapping) if flapping != incident.flapping else incident
+
+
+def _end(incident: Incident, event: AlertsOver) -> Incident:
+    over = incident.firing.intersection(event.alerts)
+    if not over:
+        return incident
+    left = replace(incident, firing=incident.firing - over, flapping=incident.flapping - over)
+    return left if left.firing else _resolve(left, event.at_ms)
+
+
+def _resolve(incident: Incident, at_ms: int) -> Incident:
+    return replace(incident, state=IncidentState.RESOLVED, resolved_ms=at_ms, impacted=frozenset())
+
+
+def _explain(incident: Incident, event: AlertsExplained) -> Incident:
+    gone = incident.firing.intersection(event.alerts)
+    if not gone:
+        return incident
+    left = replace(incident, firing=incident.firing - gone, flapping=incident.flapping - gone)
+    return left if left.firing else _resolve(replace(left, merged_into=event.by), event.at_ms)
 
 
 def _reassess(incident: Incident, event: Reassessed) -> Incident:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from watchkeeper.domain.article import Part, Why
 from watchkeeper.domain.probe import Category, Status
 from watchkeeper.domain.rule import Level, Severity
 from watchkeeper.domain.service import Criticality
@@ -80,6 +81,13 @@ class Phrases:
     duration: str
     seconds: str
 
+    # What may help. `whys`: of a rule, a word and so on.
+    knowledge: str
+    article: str
+    resolution: str
+    whys: Mapping[Why, str]
+    parts: Mapping[Part, str]
+
     # Earlier incidents.
     earlier: str
     earlier_one: str
@@ -103,6 +111,19 @@ class Phrases:
     rule_removed: str
     probe_removed: str
     probe_left: str
+    source_removed: str
+    unheard: str
+
+    # What it has to do with others.
+    joined_many: str
+    left_many: str
+    explained: str
+    merged: str
+    impacted: str
+    relieved: str
+    storm: str
+    after_change: str
+    during_change: str
 
     # What became of its ticket.
     somebody: str
@@ -120,6 +141,9 @@ class Phrases:
     whoever: str
     several: str
     left_out: str
+    part_of: str
+    duplicate_of: str
+    caused_by: str
 
     def elapsed(self, elapsed_ms: float) -> str:
         """How long something took: `2h5m`."""
@@ -185,6 +209,18 @@ ENGLISH: Final = Phrases(
     status="status",
     duration="duration",
     seconds="{seconds} s",
+    knowledge="What may help:",
+    article="{title} ({place}), because of {why}",
+    resolution="Last time ({title}, {why}) it was resolved with:",
+    whys={
+        Why.KEY: "the same trouble",
+        Why.RULE: "the rule {what}",
+        Why.SERVICE: "the service {what}",
+        Why.PROBER: "the prober {what}",
+        Why.MESSAGE: "a message like {what}",
+        Why.WORDS: "the words {what}",
+    },
+    parts={Part.KNOWN_ERROR: "Known error", Part.WORKAROUND: "Workaround", Part.ROOT_CAUSE: "Root cause"},
     earlier="Earlier incidents with this key:",
     earlier_one="{number}: {time}, lasted {elapsed}",
     earlier_ticket="{number}: {time}, lasted {elapsed}, ticket {ticket}",
@@ -205,6 +241,17 @@ ENGLISH: Final = Phrases(
     rule_removed="rule removed",
     probe_removed="probe removed",
     probe_left="the rule no longer looks at the probe",
+    source_removed="source removed",
+    unheard="nothing has been heard of it for {elapsed}",
+    joined_many="Joined ({count}): {probes}",
+    left_many="Over, too ({count}): {probes}",
+    explained="{probes}: explained by {number} from now on ({title})",
+    merged="{number} turned out to be the cause ({title}): this is a duplicate of it",
+    impacted="Explained by this as well ({count}, in all {total}): {probes}",
+    relieved="No longer explained by this ({count}, left are {total}): {probes}",
+    storm="Too many failures at once: {count} alerts more, of {services}",
+    after_change="Began {elapsed} after the end of change {number} ({title})",
+    during_change="Began during change {number} ({title}) and outlasts it",
     somebody="somebody",
     taken_up="{ticket} was taken up by {who}",
     moved="{ticket} is {state} now",
@@ -220,6 +267,9 @@ ENGLISH: Final = Phrases(
     whoever="whoever took it up",
     several="{count} things happened:",
     left_out="({count} more)",
+    part_of="Part of the problem {number}",
+    duplicate_of="Duplicate of {number}",
+    caused_by="Caused by the change {number}",
 )
 
 CHINESE: Final = Phrases(
@@ -280,6 +330,18 @@ CHINESE: Final = Phrases(
     status="状态",
     duration="耗时",
     seconds="{seconds} 秒",
+    knowledge="可供参考的知识：",
+    article="{title}（{place}），依据：{why}",
+    resolution="上次（{title}，{why}）的解决方法：",
+    whys={
+        Why.KEY: "同一故障",
+        Why.RULE: "规则 {what}",
+        Why.SERVICE: "服务 {what}",
+        Why.PROBER: "探测类型 {what}",
+        Why.MESSAGE: "消息匹配 {what}",
+        Why.WORDS: "关键词 {what}",
+    },
+    parts={Part.KNOWN_ERROR: "已知错误", Part.WORKAROUND: "临时解决方案", Part.ROOT_CAUSE: "根本原因"},
     earlier="此前的同类事件：",
     earlier_one="{number}：{time}，持续 {elapsed}",
     earlier_ticket="{number}：{time}，持续 {elapsed}，工单 {ticket}",
@@ -300,6 +362,17 @@ CHINESE: Final = Phrases(
     rule_removed="规则已删除",
     probe_removed="探针已删除",
     probe_left="规则不再适用于该探针",
+    source_removed="来源已删除",
+    unheard="已有 {elapsed}没有收到它的任何消息",
+    joined_many="又有 {count} 条告警加入本事件：{probes}",
+    left_many="{count} 条告警已恢复：{probes}",
+    explained="{probes}：自此归因于 {number}（{title}）",
+    merged="根源是 {number}（{title}）：本事件与其重复",
+    impacted="又有 {count} 条告警归因于本事件，目前共 {total} 条：{probes}",
+    relieved="{count} 条告警不再归因于本事件，目前尚有 {total} 条：{probes}",
+    storm="大量故障同时发生：另有 {count} 条告警，涉及 {services}",
+    after_change="故障始于变更 {number}（{title}）结束后 {elapsed}",
+    during_change="故障始于变更 {number}（{title}）期间，变更结束后仍未恢复",
     somebody="处理人员",
     taken_up="{ticket} 已由 {who} 受理",
     moved="{ticket} 的状态变为“{state}”",
@@ -315,6 +388,9 @@ CHINESE: Final = Phrases(
     whoever="受理人",
     several="期间发生了 {count} 件事：",
     left_out="（另有 {count} 条）",
+    part_of="属于问题 {number}",
+    duplicate_of="与 {number} 重复",
+    caused_by="由变更 {number} 引起",
 )
 
 _OF: Final = {Language.ENGLISH: ENGLISH, Language.CHINESE: CHINESE}

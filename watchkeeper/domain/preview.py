@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
-from watchkeeper.domain.casebook import Casebook
+from watchkeeper.domain.casebook import Casebook, Entry
+from watchkeeper.domain.correlation import incident_key
 from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.probe import Sample
 from watchkeeper.domain.rule import Rule
-from watchkeeper.domain.ticket import Command, TicketChange, TicketDraft
+from watchkeeper.domain.ticket import Command, TicketChange, TicketDraft, TicketKind
 from watchkeeper.domain.watch import Plan, Watch
 
 _LASTS_MS: Final = 300_000
@@ -40,7 +41,8 @@ def preview(plan: Plan, rule: Rule, sample: Sample) -> Preview:
     verdict = binding.judge(scope)
     alert = Alert(AlertRef(rule.id, probe.id), AlertState.FIRING, since_ms=sample.at_ms, active_since_ms=sample.at_ms)
     casebook = Casebook((), 1, plan)
-    create = _command(casebook.fired(alert, rule, scope))
+    key = incident_key(rule, probe)
+    create = _command(casebook.begin(key, [Entry(alert, rule, scope)], sample.at_ms))
     over = replace(alert, state=AlertState.INACTIVE, since_ms=sample.at_ms + _LASTS_MS)
     resolve = _command(casebook.over(over, "(what the probe says then)"))
     assert isinstance(create.payload, TicketDraft)
@@ -48,6 +50,12 @@ def preview(plan: Plan, rule: Rule, sample: Sample) -> Preview:
     why = binding.unanswered if verdict is Verdict.UNKNOWN else ""
     # The outbox gives each change a key of its own.
     return Preview(create.backend, verdict, why, create.payload, replace(resolve.payload, key=f"{create.key}-2"))
+
+
+def as_of_problem(shown: Preview) -> Preview:
+    """The same as a backend would get it for a problem, of which watchkeeper does not say when it is over."""
+    draft = replace(shown.draft, kind=TicketKind.PROBLEM)
+    return replace(shown, draft=draft, change=replace(shown.change, state=None))
 
 
 def _command(effects: Sequence[Effect]) -> Command:

@@ -53,7 +53,7 @@ Fact = str | float | int | bool | datetime
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One scheduled check of one target. `options` is the prober's own validated model. `host` is whom its runs talk
-    to, empty where that is nobody."""
+    to, empty where that is nobody. `parents` are the probes of what lies on the way to its target."""
 
     id: str
     prober: str
@@ -64,6 +64,7 @@ class Probe:
     options: Any
     labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     host: str = ""
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,8 @@ class Escalation:
 @dataclass(frozen=True, slots=True)
 class IncidentPolicy:
     """What a rule opens. `key`: what rules share whose alerts are one trouble, `None` for the rule's own id.
-    `impact` and `urgency`: `None` where they follow from severity and service."""
+    `impact` and `urgency`: `None` where they follow from severity and service. `inhibits`, `inhibited`: whether its
+    trouble explains that of what depends on it, and whether it may be explained; see `is_cause`, `is_explained`."""
 
     impact: Level | None = None
     urgency: Level | None = None
@@ -169,6 +170,8 @@ class IncidentPolicy:
     backend: str | None = None  # None: the default backend
     key: str | None = None
     escalation: tuple[Escalation, ...] = ()
+    inhibits: bool | None = None
+    inhibited: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,22 @@ class Rule:
 def _words(rule: "Rule") -> tuple[list[str], list[str]]:
     """What a rule asks, however it is broken into lines."""
     return rule.when.split(), rule.resolve_when.split()
+
+
+def is_cause(rule: Rule, probe: Probe) -> bool:
+    """Whether an alert explains trouble of what depends on its probe: what the rule sets, else whether it is of a
+    health probe, and at least major."""
+    if rule.incident.inhibits is not None:
+        return rule.incident.inhibits
+    return probe.category is Category.HEALTH and not is_worse(Severity.MAJOR, rule.severity)
+
+
+def is_explained(rule: Rule, probe: Probe) -> bool:
+    """Whether an alert is explained by trouble of a service that its own depends on: what the rule sets, else whether
+    it is of a health probe. Trouble of a probe's parents explains all of its alerts, unless the rule says no."""
+    if rule.incident.inhibited is not None:
+        return rule.incident.inhibited
+    return probe.category is Category.HEALTH
 
 
 def assess(rule: Rule, severity: Severity, service: Service) -> tuple[Level, Level]:

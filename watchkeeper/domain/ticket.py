@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from watchkeeper.domain.rule import Level, Named, Severity
 
@@ -49,7 +50,8 @@ class TicketPolicy:
     `reopen_after_ms`: how long trouble may go on after a person has resolved its ticket. `reopen_within_ms`: for how
     long after that the ticket is opened again; later, another one is made that points at it. `index_lag_ms`: how
     long a ticket may exist without being found. `rate_per_minute`: how many calls the backend gets; `None`: no end.
-    `read_every_ms`: how often it is looked what people did to them. `language`: of what is written into them.
+    `read_every_ms`: how often it is looked what people did to them, and `sweep_every_ms`: to all of them, also those
+    that are not said to have changed. `language`: of what is written into them.
     """
 
     auto_resolve: AutoResolve = AutoResolve.UNTOUCHED
@@ -58,6 +60,7 @@ class TicketPolicy:
     index_lag_ms: int = 0
     rate_per_minute: float | None = None
     read_every_ms: int = 60_000
+    sweep_every_ms: int = 900_000
     language: Language = Language.ENGLISH
 
 
@@ -81,11 +84,24 @@ class TicketDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRef:
+    """A change of a backend: `ref` is the backend's own id of it, `number` what people call it."""
+
+    backend: str
+    ref: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketChange:
     """What shall be added to a ticket: an internal note, and its new state, impact and urgency where these change.
 
     `key` is this change's own: a backend that can keep it does nothing when it gets a change for the second time.
-    `problem`: the ref of the problem's ticket that this one shall be linked to.
+
+    What it shall be linked to is said twice. When it is decided, only watchkeeper's own ids are known: `problem_id`;
+    `duplicate_of`, the incident whose ticket takes its place; `caused_by`, the change that is to blame. What backends
+    get are refs of theirs: `problem` of the problem's ticket, `duplicate` of the other incident's, `cause` of the
+    change. They are found when the change is delivered; empty: there is nothing to link to.
     """
 
     note: str
@@ -94,6 +110,26 @@ class TicketChange:
     impact: Level | None = None
     urgency: Level | None = None
     problem: str = ""
+    problem_id: int | None = None
+    duplicate_of: int | None = None
+    caused_by: ChangeRef | None = None
+    duplicate: str = ""
+    cause: str = ""
+
+
+MAX_FINDING: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemFindings:
+    """What people have found out about a problem, as its ticket says: each text of `MAX_FINDING` characters at most.
+    `resolution`: how it was cured. `is_known_error`: the backend says so, with or without a text."""
+
+    workaround: str = ""
+    root_cause: str = ""
+    known_error: str = ""
+    resolution: str = ""
+    is_known_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +138,7 @@ class Ticket:
 
     `assignee`: who works on it, in the backend's words. `is_touched`: whether somebody else than watchkeeper has
     changed it. `version`: what the backend tells changes apart by, if it can refuse a change of what has moved on.
+    `findings`: of a problem's ticket, what people have found out.
     """
 
     ref: str
@@ -113,6 +150,7 @@ class Ticket:
     assignee: str = ""
     is_touched: bool = False
     version: str = ""
+    findings: ProblemFindings = ProblemFindings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +165,19 @@ class TicketSeen:
     is_gone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemSeen:
+    """What was read of the ticket of a problem. `is_gone`: it is not there any more."""
+
+    problem_id: int
+    number: str
+    state: TicketState
+    assignee: str
+    at_ms: int
+    is_gone: bool = False
+    findings: ProblemFindings = ProblemFindings()
+
+
 class CommandKind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
@@ -136,12 +187,18 @@ class CommandKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to be done at a backend, in the order of the incident's commands. `id` is the outbox row's."""
+    """One thing to be done at a backend, for an incident or for a problem, in the order of its commands.
 
-    incident_id: int
+    `id` is the outbox row's. Exactly one of `incident_id` and `problem_id` is given. `due_ms`: it need not be done
+    before then; a later one that is due takes it along.
+    """
+
+    incident_id: int | None
     backend: str
     key: str
     kind: CommandKind
     payload: TicketDraft | TicketChange
     created_ms: int
     id: int = 0
+    problem_id: int | None = None
+    due_ms: int = 0

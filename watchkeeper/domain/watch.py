@@ -4,20 +4,35 @@ This is the one way from a sample to a ticket command. It holds state but does n
 daemon, a rule test and a replay of history that feed it the same samples get the same incidents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from watchkeeper.domain import alert as alerts
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
+from watchkeeper.domain.article import Source
 from watchkeeper.domain.casebook import Casebook
 from watchkeeper.domain.clocks import Clock, Clocks, Kind
+from watchkeeper.domain.correlator import Correlator
 from watchkeeper.domain.earlier import Earlier
-from watchkeeper.domain.effect import AlertChanged, Effect, IncidentChanged, ProbeGone, StatusChanged
+from watchkeeper.domain.effect import (
+    AlertChanged,
+    Effect,
+    Happening,
+    IncidentChanged,
+    ProbeGone,
+    ReportChanged,
+    StatusChanged,
+)
+from watchkeeper.domain.expected import Labelled
+from watchkeeper.domain.expected import Window as ExpectedWindow
+from watchkeeper.domain.foreign import Foreign
 from watchkeeper.domain.incident import Incident
+from watchkeeper.domain.knowledge import Shelf
 from watchkeeper.domain.phrases import ENGLISH, Phrases
 from watchkeeper.domain.plan import Plan, reusing
 from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.domain.report import FOREIGN, Report
 from watchkeeper.domain.rule import Rule, Scope
 from watchkeeper.domain.subject import Binding, Subject, trail_of
 from watchkeeper.domain.ticket import TicketSeen
@@ -34,6 +49,7 @@ class Watch:
         incidents: those open when watching ended last, with the alerts that were not inactive then.
         next_incident_id: the first number to give.
         earlier_incidents: those that are over, by their key, see `EarlierIncidents`.
+        reports: what others said last, see `report`.
         has_history: whether somebody fills new windows from what is stored; see `awaits_history`.
     """
 
@@ -45,6 +61,7 @@ class Watch:
         open_incidents: Iterable[Incident] = (),
         next_incident_id: int = 1,
         earlier_incidents: Mapping[str, Sequence[Earlier]] = MappingProxyType({}),
+        reports: Iterable[ReportChanged] = (),
         has_history: bool = False,
     ) -> None:
         self.plan = plan
@@ -53,12 +70,28 @@ class Watch:
         self._has_history = has_history
         self._casebook = Casebook(open_incidents, next_incident_id, plan, earlier_incidents)
         self._clocks = Clocks()
+        self._correlator = Correlator(self._casebook, plan, self._set_clock, self._seen)
+        self._foreign = Foreign(plan, self._correlator, self._set_clock, reports)
         self._remembered = {alert.ref: alert for alert in open_alerts}
+
+    @property
+    def correlator(self) -> Correlator:
+        """How the alerts that fire stand. To be looked at, not to be told anything."""
+        return self._correlator
+
+    @property
+    def foreign(self) -> Foreign:
+        """The alerts that others report. To be looked at, not to be told anything."""
+        return self._foreign
 
     @property
     def incidents(self) -> Mapping[str, Incident]:
         """The open incidents, by their key."""
         return self._casebook.open
+
+    def learn(self, shelves: Mapping[Source, Shelf]) -> None:
+        """Takes in what is known now, of some sources."""
+        self._casebook.learn(shelves)
 
     def revise(self, plan: Plan, now_ms: int) -> list[Effect]:
         """Takes on a plan, at start and at a reload. What stays keeps its state; what is gone ends its trouble. Rules
@@ -94,18 +127,16 @@ class Watch:
                 # Nothing is known of it yet, or no longer: clocks that run stand until it is heard of.
                 for binding in subject.bindings:
                     binding.alert = alerts.stall(binding.alert, now_ms)
+        effects += self._foreign.revise(plan, kept, now_ms)
         self._set_clocks(before, now_ms)
+        effects += self._opened(self._correlator.revise(plan, self._firing(), now_ms))
         for subject in self.subjects.values():
             effects += self._ask_edited(subject, now_ms)
         effects += [ProbeGone(probe_id, now_ms) for probe_id in before if probe_id not in self.subjects]
         for alert in kept.values():
             if alert.state is not AlertState.INACTIVE:
-                after = alerts.clear(alert, now_ms)
-                effects.append(AlertChanged(alert, after, _why_ended(alert.ref, plan, ENGLISH)))
-                if (incident := self._casebook.of(after)) is not None:
-                    words = self._casebook.words_for(incident)
-                    effects += self._casebook.over(after, _why_ended(alert.ref, plan, words))
-        return effects
+                effects += self._end(alert, now_ms)
+        return effects if before else effects + self._correlator.settle(now_ms)
 
     def observe(self, sample: Sample) -> list[Effect]:
         """What follows from a sample, and before it from clocks that ran out earlier, however late they are served.
@@ -146,6 +177,15 @@ class Watch:
             effects += self._hear(binding, verdict, scope, sample.at_ms)
         return effects
 
+    def report(self, report: Report, now_ms: int) -> list[Effect]:
+        """What follows from what somebody else says of an alert of theirs, see `Foreign.report`.
+
+        Raises:
+            TooManyAlerts: of its source no more are taken. Nothing has changed.
+        """
+        self._foreign.require_room(report)
+        return self.advance(now_ms - 1) + self._opened(self._foreign.report(report, now_ms))
+
     def advance(self, now_ms: int) -> list[Effect]:
         """What follows from time passing: clocks that have run out, in the order in which they did."""
         effects: list[Effect] = []
@@ -155,10 +195,18 @@ class Watch:
                 effects += self._escalate(clock.about[0], clock.due_ms)
             elif clock.kind is Kind.ABANDONED:
                 effects += self._take_up_again(clock.about[0], clock.due_ms)
+            elif clock.kind is Kind.UNHEARD:
+                effects += self._opened(self._foreign.serve(AlertRef(*clock.about), clock.due_ms))
+            elif clock.kind in _CORRELATION:
+                effects += self._opened(self._correlator.serve(clock.kind, clock.about[0], clock.due_ms))
             elif (found := self._find(clock)) is not None:
                 serve = self._end_hold if clock.kind is Kind.HOLD else self._mind_silence
                 effects += serve(*found, clock.due_ms, now_ms)
         return effects
+
+    def expect(self, windows: Sequence[ExpectedWindow], now_ms: int) -> list[Effect]:
+        """Takes on the windows that there are from now on: in them trouble is expected, and opens nothing."""
+        return self._opened(self._correlator.expect(windows, now_ms))
 
     def awaits_history(self) -> list[Subject]:
         """Those whose windows are to be filled. Those with alerts that are not inactive come first."""
@@ -199,6 +247,7 @@ class Watch:
             for binding in subject.bindings:
                 if binding.minds_silence:
                     binding.heard_ms += for_ms
+        self._foreign.stood_still(for_ms)
 
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
@@ -231,13 +280,29 @@ class Watch:
         effects: list[Effect] = []
         if alerts.is_news(before, after, rule.hold):
             effects.append(AlertChanged(before, after, reason))
-        if after.state is not AlertState.FIRING:
-            return effects + (self._casebook.over(after, reason) if before.state is AlertState.FIRING else [])
-        if before.state is AlertState.FIRING:
-            return effects + self._casebook.stayed(before, after, reason, at_ms)
-        effects += self._casebook.fired(after, rule, scope)
-        if (key := self._casebook.key_of(after.ref)) is not None:
-            self._set_escalations(key)
+        if after.state is AlertState.FIRING and before.state is AlertState.FIRING:
+            return effects + self._correlator.stayed(before, after, reason, at_ms)
+        if after.state is AlertState.FIRING:
+            effects += self._correlator.fired(after, rule, scope)
+        elif before.state is AlertState.FIRING:
+            effects += self._correlator.over(after, reason)
+        return self._opened(effects)
+
+    def _opened(self, effects: list[Effect]) -> list[Effect]:
+        """Sets the clocks of incidents that are new, or as bad as they were not before."""
+        for effect in effects:
+            if isinstance(effect, IncidentChanged) and effect.happening in _MAY_ESCALATE:
+                self._set_escalations(effect.incident.key)
+        return effects
+
+    def _end(self, alert: Alert, now_ms: int) -> list[Effect]:
+        """Ends an alert whose rule or probe is gone."""
+        after = alerts.clear(alert, now_ms)
+        incident = self._casebook.of(after)
+        words = ENGLISH if incident is None else self._casebook.words_for(incident)
+        effects: list[Effect] = [AlertChanged(alert, after, _why_ended(alert.ref, self.plan, ENGLISH))]
+        if alert.state is AlertState.FIRING:
+            effects += self._correlator.over(after, _why_ended(alert.ref, self.plan, words))
         return effects
 
     def _end_hold(self, subject: Subject, binding: Binding, due_ms: int, now_ms: int) -> list[Effect]:
@@ -286,13 +351,31 @@ class Watch:
     def _scope_of(self, incident: Incident, now_ms: int) -> Scope | None:
         """What can be told of the trouble now: of the first of its probes of which anything is known."""
         for ref in incident.affected:
-            subject = self.subjects.get(ref.probe_id)
             is_its = ref.rule_id == incident.rule_id and ref in incident.firing
-            if is_its and subject is not None and subject.sample is not None:
-                return subject.scope(subject.sample, now_ms)
+            if is_its and (scope := self._seen(ref, now_ms)) is not None:
+                return scope
         return None
 
+    def _seen(self, ref: AlertRef, now_ms: int) -> Scope | None:
+        """What is known of an alert's probe."""
+        if ref.probe_id.startswith(FOREIGN):
+            return self._foreign.scope(ref, now_ms)
+        subject = self.subjects.get(ref.probe_id)
+        return None if subject is None or subject.sample is None else subject.scope(subject.sample, now_ms)
+
+    def _firing(self) -> Iterator[tuple[Alert, Labelled]]:
+        for subject in self.subjects.values():
+            for binding in subject.bindings:
+                if binding.alert.state is AlertState.FIRING:
+                    yield binding.alert, Labelled(binding.rule, subject.probe, subject.service)
+        yield from self._foreign.firing()
+
+    def _set_clock(self, due_ms: int, kind: Kind, about: AlertRef | tuple[str]) -> None:
+        self._clocks.set(due_ms, kind, about)
+
     def _set_escalations(self, key: str) -> None:
+        if not self._casebook.is_open(key):
+            return
         for due, _ in self._casebook.escalations(key):
             self._clocks.set(due, Kind.ESCALATION, (key,))
 
@@ -348,6 +431,7 @@ class Watch:
                 if hold.no_data_ms is not None:
                     binding.heard_ms = heard_ms.get(binding.rule.id, now_ms)
                     self._clocks.set(binding.heard_ms + hold.no_data_ms, Kind.SILENCE, ref)
+        self._foreign.set_clocks()
         for due, key in self._casebook.escalations():
             self._clocks.set(max(due, now_ms), Kind.ESCALATION, (key,))
         for due, key in self._casebook.abandoned():
@@ -355,8 +439,10 @@ class Watch:
 
     def _is_stale(self, clock: Clock) -> bool:
         """Whether nothing follows when a clock runs out."""
+        if clock.kind in _CORRELATION or clock.kind is Kind.UNHEARD:
+            return False
         if clock.kind in (Kind.ESCALATION, Kind.ABANDONED):
-            return clock.about[0] not in self._casebook.open
+            return not self._casebook.is_open(clock.about[0])
         if (found := self._find(clock)) is None:
             return True
         binding = found[1]
@@ -371,6 +457,8 @@ class Watch:
         return next(((subject, binding) for binding in subject.bindings if binding.rule.id == rule_id), None)
 
 
+_CORRELATION = (Kind.WINDOW, Kind.GATHERED, Kind.SPREAD)
+_MAY_ESCALATE = (Happening.OPENED, Happening.JOINED, Happening.ESCALATED)
 _INACTIVE = AlertState.INACTIVE
 _HOLDS, _OVER, _UNKNOWN = Verdict.HOLDS, Verdict.OVER, Verdict.UNKNOWN
 _UP = Status.UP
@@ -385,6 +473,8 @@ def _moved(old: Subject, subject: Subject, now_ms: int) -> list[Effect]:
 
 
 def _why_ended(ref: AlertRef, plan: Plan, words: Phrases) -> str:
+    if ref.rule_id.startswith(FOREIGN):
+        return words.source_removed
     if ref.rule_id not in plan.rules:
         return words.rule_removed
     return words.probe_removed if ref.probe_id not in plan.probes else words.probe_left

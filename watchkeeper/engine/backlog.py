@@ -26,6 +26,7 @@ class Backlog:
         self._numbers = count(1)
         self._memory: deque[Decision] = deque()
         self._in_memory = 0
+        self._newest = 0
 
     @property
     def in_memory(self) -> int:
@@ -37,10 +38,21 @@ class Backlog:
         """How many decisions wait in the journal."""
         return self.journal.decisions
 
+    @property
+    def newest(self) -> int:
+        """The number of the decision that was put last; 0 before the first."""
+        return self._newest
+
+    def is_safe(self, number: int) -> bool:
+        """Whether a decision, and all before it, are in the database or in the journal."""
+        with self._lock:
+            return not self._memory or self._memory[0].number > number
+
     def put(self, effects: Sequence[Effect]) -> None:
         """Adds a decision."""
         with self._lock:
-            self._memory.append(Decision(next(self._numbers), effects))
+            self._newest = next(self._numbers)
+            self._memory.append(Decision(self._newest, effects))
             self._in_memory += len(effects)
 
     def take(self, most: int) -> list[Decision]:

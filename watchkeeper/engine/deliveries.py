@@ -69,19 +69,27 @@ class Deliveries:
             self._deliveries[name] = delivery
             delivery.begin(after=self._former.get(name))
 
-    def tell_missing(self, depths: Iterable[OutboxDepth], open_incidents: Iterable[Incident]) -> None:
-        """Says which backends the configuration has not, but the outbox or open incidents wait for."""
+    def tell_missing(
+        self, depths: Iterable[OutboxDepth], open_incidents: Iterable[Incident], open_problems: Iterable[str] = ()
+    ) -> None:
+        """Says which backends the configuration has not, but the outbox, open incidents or open problems wait for.
+
+        Args:
+            open_problems: the backend of each.
+        """
         commands: Counter[str] = Counter()
         for depth in depths:
             if depth.state in (OutboxState.WAITING, OutboxState.IN_FLIGHT):
                 commands[depth.backend] += depth.count
         incidents = Counter(incident.backend for incident in open_incidents)
-        for name in sorted((commands.keys() | incidents.keys()) - self._settings.keys()):
+        problems = Counter(open_problems)
+        for name in sorted((commands.keys() | incidents.keys() | problems.keys()) - self._settings.keys()):
             _log.warning(
                 "backend_missing",
                 backend=name,
                 commands=commands[name],
                 open_incidents=incidents[name],
+                open_problems=problems[name],
                 advice=f"put {name!r} back under itsm.backends until they are done: no other backend gets them",
             )
 

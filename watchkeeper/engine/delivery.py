@@ -14,16 +14,19 @@ from typing import Final
 
 import structlog
 
-from watchkeeper.domain.incident import incident_number
+from watchkeeper.domain.owner import owner_field
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import CommandKind, TicketChange, TicketSeen
-from watchkeeper.engine.attempt import Desk, Done, TooEarly, attempt
+from watchkeeper.domain.ticket import CommandKind, ProblemSeen, TicketChange, TicketSeen
+from watchkeeper.engine.attempt import Awaited, Desk, Done, TooEarly, attempt
+from watchkeeper.engine.change_feed import ChangeReading
 from watchkeeper.engine.circuit import Circuit, Reject, Retry, decide
 from watchkeeper.engine.figures import Figures
+from watchkeeper.engine.learning import Learning
 from watchkeeper.engine.readback import ReadBack
 from watchkeeper.itsm.base import Ambiguous, Denied, Outcome, Rejected, Throttled, Unavailable
 from watchkeeper.store import outbox
 from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.links import ticket_to_link
 from watchkeeper.store.outbox import Claim
 
 IDLE_S: Final = 30.0  # how long the worker sleeps at most when nothing wakes it
@@ -47,6 +50,10 @@ class Delivery:
         jitter: gives random numbers, 0 to 1.
         refused: hears of incidents whose ticket the backend does not open again, and why.
         seen: hears what people did to tickets.
+        problem_refused: as `refused`, of problems.
+        problem_seen: as `seen`, of the tickets of problems.
+        learning: reads what people said, when there is nothing else to do.
+        changes: reads planned changes likewise.
     """
 
     def __init__(
@@ -58,6 +65,10 @@ class Delivery:
         figures: Figures,
         refused: Callable[[int, str], None] = lambda _incident, _why: None,
         seen: Callable[[Sequence[TicketSeen]], None] = lambda _seen: None,
+        problem_refused: Callable[[int, str], None] = lambda _problem, _why: None,
+        problem_seen: Callable[[ProblemSeen], None] = lambda _seen: None,
+        learning: Learning | None = None,
+        changes: ChangeReading | None = None,
     ) -> None:
         self.name = desk.name
         self.circuit = Circuit()
@@ -65,8 +76,10 @@ class Delivery:
         """What came of the last command, in the words of the metrics; empty before the first."""
         self._desk = desk
         self._refused = refused
+        self._problem_refused = problem_refused
         policy = desk.policy
-        self._readback = ReadBack(desk.name, desk.backend, database, clock, policy.read_every_ms, seen)
+        self._readback = ReadBack(desk.name, desk.backend, database, clock, policy, seen, problem_seen)
+        self._readings = [one for one in (changes, learning) if one is not None]
         self._database = database
         self._clock = clock
         self._jitter = jitter
@@ -134,7 +147,7 @@ class Delivery:
             settlement.tell()
 
     def read_back(self) -> bool:
-        """Reads a page of tickets, when it is time. False when it is not, or the backend is not to be asked now.
+        """Reads some tickets, when it is time. False when it is not, or the backend is not to be asked now.
 
         Raises:
             StoreError: the database does not answer.
@@ -151,6 +164,19 @@ class Delivery:
         except Exception as error:  # noqa: BLE001  # a backend's bug
             _log.error("backend_failed", backend=self.name, key="", exc_info=error)
             self._stumble(Ambiguous(f"the backend's code failed: {error!r}"))
+        return True
+
+    def learn(self) -> bool:
+        """Reads what is planned, or what people said, a little, when it is time. False when it is not, or the backend
+        is not to be asked now.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        due = next((one for one in self._readings if one.wait_ms() == 0), None)
+        if due is None or self.circuit.is_open or self.wait_s() > 0:
+            return False
+        due.step()
         return True
 
     def _stumble(self, outcome: Outcome) -> None:
@@ -182,9 +208,11 @@ class Delivery:
 
     def _attempt(self, claim: Claim, now_ms: int) -> _Settlement:
         try:
-            done = attempt(self._desk, claim, now_ms)
+            done = attempt(self._desk, claim, now_ms, partial(ticket_to_link, self._database))
         except TooEarly as early:
-            return self._later(claim, early)
+            return self._later(claim, early, early.after_s, uncertain=True)
+        except Awaited as awaited:
+            return self._later(claim, awaited, awaited.after_s, uncertain=False)
         except Outcome as outcome:
             return self._failed(claim, outcome)
         except StoreError as error:
@@ -193,13 +221,13 @@ class Delivery:
             return self._failed(claim, Ambiguous(f"the backend's code failed: {error!r}"), error)
         return self._delivered(claim, done)
 
-    def _later(self, claim: Claim, early: TooEarly) -> _Settlement:
-        due = self._clock() + round(early.after_s * 1000)
-        write = partial(outbox.settle_retry, self._database, claim.commands, str(early), due, uncertain=True)
-        tell = partial(
-            _log.info, "ticket_awaited", backend=self.name, key=claim.command.key, again_in_s=early.after_s
-        )
-        return _Settlement(write, tell)
+    def _later(self, claim: Claim, why: Exception, after_s: float, *, uncertain: bool) -> _Settlement:
+        """What was not tried is no attempt, and no more uncertain than before."""
+        due = self._clock() + round(after_s * 1000)
+        again = partial(outbox.settle_retry, uncertain=uncertain, counts=uncertain)
+        write = partial(again, self._database, claim.commands, str(why), due)
+        about = {"backend": self.name, "key": claim.command.key, "reason": str(why)}
+        return _Settlement(write, partial(_log.info, "ticket_awaited", **about, again_in_s=round(after_s, 1)))
 
     def _failed(self, claim: Claim, outcome: Outcome, bug: Exception | None = None) -> _Settlement:
         command, reason, now = claim.command, str(outcome), self._clock()
@@ -252,15 +280,17 @@ class Delivery:
                 others = [other.number for other in done.others]
                 more = {"duplicates": others} if others else {}
                 _log.info("ticket_adopted", backend=self.name, ticket=ticket, key=last.key, **more)
-            about = {"backend": self.name, "ticket": ticket, "incident": incident_number(last.incident_id)}
+            about = {"backend": self.name, "ticket": ticket, **owner_field(last)}
             if done.remark:
                 _log.info("ticket_left", **about, remark=done.remark)
             else:
                 _log.info(
                     event, **about, text=note, **({"changes": len(claim.commands)} if claim.commands[1:] else {})
                 )
-            if done.refused:
+            if done.refused and last.incident_id is not None:
                 self._refused(last.incident_id, done.remark)
+            if done.refused and last.problem_id is not None:
+                self._problem_refused(last.problem_id, done.remark)
 
         write = partial(
             outbox.settle_delivered, self._database, claim.commands, done.ticket, self._clock(), done.remark
@@ -283,7 +313,7 @@ class Delivery:
                 return
             try:
                 self._write_down()
-                while not self._ending.is_set() and (self.step() or self.read_back()):
+                while not self._ending.is_set() and (self.step() or self.read_back() or self.learn()):
                     pass
                 if failing:
                     _log.info("outbox_recovered", backend=self.name)
@@ -300,6 +330,8 @@ class Delivery:
         if (wait_s := self.wait_s()) > 0:
             return min(IDLE_S, wait_s)
         read_s = min(IDLE_S, self._readback.wait_ms() / 1000)
+        if not self.circuit.is_open:
+            read_s = min([read_s, *(one.wait_ms() / 1000 for one in self._readings)])
         due = outbox.next_due_ms(self._database, self.name)
         if due is None:
             return max(0.05, read_s)

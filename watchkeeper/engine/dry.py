@@ -59,6 +59,9 @@ class DryBackend:
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         return [_renamed(ticket) for ticket in self._desk.fetch(refs)]
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        return self._desk.changed(within_ms)
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return self._silent.preview(command)
 

@@ -1,30 +1,35 @@
 """Evaluation: samples and clocks go to the watch, what follows from them to the recorder and into the log."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-import structlog
-
-from watchkeeper.domain.alert import AlertState
-from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, StatusChanged
-from watchkeeper.domain.probe import Probe, Sample, Status
+from watchkeeper.domain.article import Source
+from watchkeeper.domain.effect import (
+    Effect,
+    Happening,
+    IncidentChanged,
+    ProblemChanged,
+    ProblemHappening,
+    ReportChanged,
+)
+from watchkeeper.domain.expected import Window
+from watchkeeper.domain.incident import Incident
+from watchkeeper.domain.knowledge import Shelf
+from watchkeeper.domain.probe import Probe, Sample
+from watchkeeper.domain.problem import ProblemState
+from watchkeeper.domain.problems import Problems
+from watchkeeper.domain.report import Report
 from watchkeeper.domain.rule import Clock
-from watchkeeper.domain.ticket import TicketSeen
+from watchkeeper.domain.ticket import ProblemSeen, TicketSeen
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.domain.window import Points
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.schedule import CHECK_CLOCK_S
+from watchkeeper.engine.telling import tell
 
 STOOD_STILL_MS: Final = 3_000 + round(CHECK_CLOCK_S * 1000)
-
-_log = structlog.get_logger("watch")
-
-_ALERT_EVENTS = {
-    AlertState.PENDING: "alert_pending",
-    AlertState.FIRING: "alert_firing",
-    AlertState.INACTIVE: "alert_over",
-}
 
 
 class Evaluation:
@@ -32,12 +37,19 @@ class Evaluation:
 
     Args:
         record: takes what follows, in order.
+        problems: follow what happens to incidents; `None` where nobody asks.
     """
 
     def __init__(
-        self, watch: Watch, clock: Clock, record: Callable[[Sequence[Effect]], None], figures: Figures
+        self,
+        watch: Watch,
+        clock: Clock,
+        record: Callable[[Sequence[Effect]], None],
+        figures: Figures,
+        problems: Problems | None = None,
     ) -> None:
         self.watch = watch
+        self._problems = problems
         self._clock = clock
         self._record = record
         self._figures = figures
@@ -45,6 +57,8 @@ class Evaluation:
         self._timer_due_ms = 0
         self._ended = False
         self._alive_ms = clock()
+        for incident in watch.incidents.values():
+            self._expect(incident)
 
     def note_alive(self) -> None:
         """To be called every few seconds. Time in which that did not happen is nobody's silence: the machine slept,
@@ -71,11 +85,21 @@ class Evaluation:
 
     def revise(self, plan: Plan) -> None:
         """Takes on another plan."""
+        if self._problems is not None:
+            self._problems.revise(plan)
         self._hand_on(self.watch.revise(plan, self._clock()))
 
     def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
         """Fills the window of a probe from its history."""
         self._hand_on(self.watch.fill(probe_id, history, self._clock()))
+
+    def expect(self, windows: Sequence[Window]) -> None:
+        """Takes in the windows in which trouble is expected."""
+        self._hand_on(self.watch.expect(windows, self._clock()))
+
+    def learn(self, shelves: Mapping[Source, Shelf]) -> None:
+        """Takes in what is known now, of some sources."""
+        self.watch.learn(shelves)
 
     def tickets_seen(self, seen: Iterable[TicketSeen]) -> None:
         """Takes in what was read of tickets."""
@@ -85,27 +109,85 @@ class Evaluation:
         """Takes in that a backend does not open a ticket again."""
         self._hand_on(self.watch.reopening_refused(incident_id, why, self._clock()))
 
+    def problem_seen(self, seen: ProblemSeen) -> None:
+        """Takes in what was read of a problem's ticket."""
+        if self._problems is not None:
+            self._hand_on(self._problems.seen(seen))
+
+    def problem_reopening_refused(self, problem_id: int, why: str) -> None:
+        """Takes in that a backend does not open a problem's ticket again."""
+        if self._problems is not None:
+            self._hand_on(self._problems.refused(problem_id, why, self._clock()))
+
+    def reported(self, report: Report) -> bool:
+        """Takes in what a source reports. Whether that was news.
+
+        Raises:
+            TooManyAlerts: of that source no more are taken.
+        """
+        effects = self.watch.report(report, self._clock())
+        self._hand_on(effects)
+        # Clocks that have run out may have changed others.
+        changed = (effect.report for effect in effects if isinstance(effect, ReportChanged))
+        return any((one.source, one.key) == (report.source, report.key) for one in changed)
+
     def end(self) -> None:
         """Serves no clocks any more."""
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
 
+    def problem_backends(self) -> list[str]:
+        """The backend of each problem that is not resolved."""
+        return [] if self._problems is None else [problem.backend for problem in self._problems.open]
+
+    def problem_counts(self) -> Mapping[tuple[str, ProblemState], int]:
+        """How many problems there are that are not resolved, by service and state."""
+        return Counter((one.service, one.state) for one in (self._problems.open if self._problems else ()))
+
+    def followed(self, effects: Sequence[Effect]) -> Sequence[Effect]:
+        """Effects, and behind them what they make of problems."""
+        return effects if self._problems is None else [*effects, *self._problems.following(effects)]
+
     def _hand_on(self, effects: Sequence[Effect]) -> None:
+        effects = self.followed(effects)
         if effects:
             self._record(effects)  # before it is told: a log that can not be written must not cost a ticket
         self._set_timer()
         for effect in effects:
             if isinstance(effect, IncidentChanged):
                 self._count(effect)
-            _tell(effect)
+            if isinstance(effect, ProblemChanged):
+                self._count_problem(effect)
+            tell(effect)
 
     def _count(self, effect: IncidentChanged) -> None:
-        incident = effect.incident
+        incident, figures = effect.incident, self._figures
+        labels = incident.service, incident.severity
+        since_opened_s = max(0, effect.at_ms - incident.opened_ms) / 1000
         if effect.happening is Happening.OPENED:
-            self._figures.incidents_opened.labels(incident.service, incident.severity).inc()
+            figures.incidents_opened.labels(*labels).inc()
+            self._expect(incident)
+        elif effect.happening is Happening.ESCALATED:
+            self._expect(incident)
+        elif effect.happening is Happening.ACKNOWLEDGED:
+            figures.acknowledge.labels(*labels).observe(since_opened_s)
         elif effect.happening is Happening.RESOLVED:
-            self._figures.incidents_resolved.labels(incident.service, incident.severity).inc()
+            figures.incidents_resolved.labels(*labels).inc()
+            figures.resolve.labels(*labels).observe(since_opened_s)
+        elif effect.happening is Happening.MERGED:
+            figures.incidents_resolved.labels(*labels).inc()  # and took no time of its own
+
+    def _count_problem(self, effect: ProblemChanged) -> None:
+        if effect.happening is ProblemHappening.OPENED:
+            self._figures.problems_opened.labels(effect.problem.service).inc()
+        elif effect.happening in (ProblemHappening.RECURRED, ProblemHappening.REOPENED):
+            self._figures.problems_recurred.labels(effect.problem.service).inc()
+
+    def _expect(self, incident: Incident) -> None:
+        """Shows at zero what an open incident will be counted in: what appears at one has not increased by one."""
+        for figure in (self._figures.acknowledge, self._figures.resolve):
+            figure.labels(incident.service, incident.severity)
 
     def _set_timer(self) -> None:
         due = self.watch.next_deadline()
@@ -119,41 +201,3 @@ class Evaluation:
             self._timer.cancel()
         self._timer_due_ms = due
         self._timer = loop.call_later(max(0, due - self._clock()) / 1000, self.advance)
-
-
-_LEVELS = {
-    Happening.OPENED: "warning",
-    Happening.ESCALATED: "warning",
-    Happening.FLAPPING: "warning",
-    Happening.RETURNED: "debug",
-}
-
-
-def _tell(effect: Effect) -> None:
-    """One log event for each change that an operator would want to know of."""
-    if isinstance(effect, StatusChanged):
-        first_good = effect.before is None and effect.status is Status.UP
-        tell = _log.info if effect.status is Status.UP else _log.warning
-        (_log.debug if first_good else tell)(
-            "probe_status_changed",
-            probe=effect.probe_id,
-            service=effect.service,
-            status=effect.status.value,
-            before=None if effect.before is None else effect.before.value,
-            message=effect.message,
-        )
-    elif isinstance(effect, AlertChanged):
-        if effect.before.state is not effect.after.state:
-            rule, probe = effect.after.ref
-            _log.info(_ALERT_EVENTS[effect.after.state], rule=rule, probe=probe, reason=effect.reason)
-    elif isinstance(effect, IncidentChanged):
-        incident = effect.incident
-        tell = getattr(_log, _LEVELS.get(effect.happening, "info"))
-        tell(
-            f"incident_{effect.happening}",
-            incident=incident.number,
-            service=incident.service,
-            severity=incident.severity.value,
-            title=incident.title,
-            text=effect.text,
-        )

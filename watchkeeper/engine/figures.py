@@ -1,6 +1,7 @@
 """What the engine counts about itself, in Prometheus's terms. Nothing here is touched once for each sample."""
 
 import platform
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import (
@@ -14,6 +15,7 @@ from prometheus_client import (
 )
 
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ANSWER_BUCKETS: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400)
 _WRITE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
 
 # A series for when each counter began: nobody asks, and there are many.
@@ -57,6 +59,32 @@ class Figures:
             ("service", "severity"),
             registry=registry,
         )
+        self.acknowledge = Histogram(
+            "watchkeeper_incident_acknowledge_seconds",
+            "From the opening of an incident until somebody took its ticket up: those taken up since the start",
+            ("service", "severity"),
+            registry=registry,
+            buckets=_ANSWER_BUCKETS,
+        )
+        self.resolve = Histogram(
+            "watchkeeper_incident_resolve_seconds",
+            "From the opening of an incident until it was resolved: those resolved since the start",
+            ("service", "severity"),
+            registry=registry,
+            buckets=_ANSWER_BUCKETS,
+        )
+        self.problems_opened = Counter(
+            "watchkeeper_problems_opened_total",
+            "Problems opened since the start",
+            ("service",),
+            registry=registry,
+        )
+        self.problems_recurred = Counter(
+            "watchkeeper_problems_recurred_total",
+            "Incidents since the start that were one more of a problem that was known",
+            ("service",),
+            registry=registry,
+        )
         self.deliveries = Counter(
             "watchkeeper_delivery_attempts_total",
             "Ticket commands tried at a backend, by what came of it",
@@ -74,3 +102,51 @@ class Figures:
             "Times that the database did not take a batch; it is tried again",
             registry=registry,
         )
+        self.reports_received = Counter(
+            "watchkeeper_reports_received_total",
+            "Reports of other systems that were taken in, by whether they were news",
+            ("source", "outcome"),
+            registry=registry,
+        )
+        self.reports_refused = Counter(
+            "watchkeeper_report_requests_refused_total",
+            "Requests with reports that were not taken in; of senders that are not known the source is empty",
+            ("source", "reason"),
+            registry=registry,
+        )
+        self.reports_unknown_service = Counter(
+            "watchkeeper_reports_unknown_service_total",
+            "Reports that name a service which is not in the catalogue",
+            ("source",),
+            registry=registry,
+        )
+        self.reports_left_out = Counter(
+            "watchkeeper_reports_left_out_total",
+            "Alerts that a source says it has left out of what it sent",
+            ("source",),
+            registry=registry,
+        )
+        self.windows = Gauge(
+            "watchkeeper_windows",
+            "Windows in which trouble is expected now, by why: silence, maintenance, change",
+            ("because",),
+            registry=registry,
+        )
+        self.window_source_stale = Gauge(
+            "watchkeeper_window_source_stale",
+            "1 if a calendar or source of changes could not be read last time: what it told is valid until it ends",
+            ("source",),
+            registry=registry,
+        )
+        self.window_source_read = Gauge(
+            "watchkeeper_window_source_last_read_timestamp_seconds",
+            "When a calendar or source of changes was read last; 0 for never",
+            ("source",),
+            registry=registry,
+        )
+
+    def forget_window_source(self, name: str) -> None:
+        """Of a source that is no more."""
+        for gauge in (self.window_source_stale, self.window_source_read):
+            with suppress(KeyError):  # it was never read
+                gauge.remove(name)

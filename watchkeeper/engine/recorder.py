@@ -78,6 +78,15 @@ class Recorder:
         return self._backlog.in_journal
 
     @property
+    def newest(self) -> int:
+        """The number of the decision that was put last; 0 before the first."""
+        return self._backlog.newest
+
+    def is_safe(self, number: int) -> bool:
+        """Whether a decision, and all before it, outlive the process: are in the database or in the journal."""
+        return self._backlog.is_safe(number)
+
+    @property
     def failing_s(self) -> float | None:
         """For how many seconds the database has refused what it gets; `None` while it takes it."""
         since = self._failing_since

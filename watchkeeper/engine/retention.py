@@ -52,6 +52,7 @@ class Retention:
             (retention.forget_runs, kept.rollups),
             (retention.forget_tracks, kept.rollups),
             (retention.forget_incidents, kept.incidents),
+            (retention.forget_problems, kept.incidents),
         ):
             try:
                 forgotten = forget(self._database, now_ms - kept_ms)

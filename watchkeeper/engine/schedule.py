@@ -13,8 +13,8 @@ from apscheduler.triggers.base import BaseTrigger
 from watchkeeper.domain.probe import Cron, Every, Probe
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_elapsed_ms
-from watchkeeper.engine.cron import CronTimes
 from watchkeeper.engine.slots import Slot, slot_of
+from watchkeeper.schema.duetimes import CronTimes
 
 CHECK_CLOCK_S: Final = 5.0
 STEP_MS: Final = 1_000  # the wall clock is off by so much against the loop's: somebody set it, or all stood still

@@ -12,43 +12,30 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import (
-    ConnectTimeout,
-    InvalidHeader,
-    InvalidJSONError,
-    InvalidSchema,
-    InvalidURL,
-    ProxyError,
-    RequestException,
-    SSLError,
-)
+from requests.exceptions import InvalidJSONError, RequestException
 from urllib3 import disable_warnings
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError, NewConnectionError
-from urllib3.exceptions import SSLError as BodySSLError
-from urllib3.exceptions import TimeoutError as BodyTimeout
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from watchkeeper import __version__
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.rule import Clock
+from watchkeeper.itsm._failures import NO_HEADER, failure, unreadable_cas
+from watchkeeper.itsm._options import is_this_machine
 from watchkeeper.itsm.base import Ambiguous, Denied, Outcome, Rejected, Throttled, Unavailable
 
 MAX_BODY: Final = 16 * 1024 * 1024
 _SHOWN: Final = 300  # characters of an answer that are told
+_PAGE: Final = 20_000  # characters of a page in which they are looked for
 _READS: Final = ("GET", "HEAD")
 _UNFINISHED: Final = (408, 499)  # the call was cancelled, and it is not said when
-_NO_HEADER: Final = "who asks can not be said in a header: a secret holds a line's end or other strange characters"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
-_TAGS: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_UNKNOWN_CA: Final = re.compile("self-signed|unable to get")
-_HANDSHAKE: Final = re.compile(
-    "CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL"
-    "|NO_CERTIFICATE_OR_CRL_FOUND|PEM"
-)
+_TAGS: Final = re.compile(r"<!--.*?(-->|$)|<(script|style)\b.*?(</\2>|$)|<[^>]*(>|$)", re.IGNORECASE | re.DOTALL)
 
 # Who says `verify: false` need not be told with each call.
 disable_warnings(InsecureRequestWarning)
@@ -75,7 +62,7 @@ class Answer:
         """The answer as it can be told: its beginning, in one line; of a page what a person would read."""
         text = self.text
         if text.lstrip()[:1] == "<":
-            text = " ".join(_TAGS.sub(" ", text[: 10 * _SHOWN]).split())
+            text = " ".join(unescape(_TAGS.sub(" ", text[:_PAGE])).split())
         return _CONTROL.sub(" ", text[:_SHOWN]).strip()
 
     def json(self) -> Any:
@@ -173,6 +160,7 @@ class Http:
                 json=json_body,
                 data=data,
                 headers=sent,
+                proxies=_without_proxy(url),
                 timeout=self._timeout_s,
                 verify=self._verify,  # with each call: an environment's CAs would win over the session's
                 allow_redirects=False,
@@ -184,11 +172,11 @@ class Http:
         except InvalidJSONError as error:
             raise Rejected(f"can not be said in JSON: {error}") from None
         except (RequestException, HTTPError) as error:
-            raise _failure(error, reads=reads) from None
+            raise failure(error, url, verify=self._verify, reads=reads) from None
         except UnicodeError:
-            raise Unavailable(_NO_HEADER) from None
+            raise Unavailable(NO_HEADER) from None
         except OSError:  # of the network it would be a RequestException
-            raise Unavailable(f"the file of CAs can not be read: {self._verify}") from None
+            raise unreadable_cas(self._verify) from None
         return self._judged(answer)
 
     def forget(self) -> None:
@@ -201,7 +189,7 @@ class Http:
         self._judge(answer)
         status = answer.status
         if status == 401:
-            raise Denied(f"does not know who asks (401): {answer.shown}")
+            raise Denied(f"does not know who asks (401): {answer.shown or 'nothing'}. Check `auth`")
         if status == 407:
             raise Unavailable("the proxy wants to know who asks (407)")
         if status == 429:
@@ -214,7 +202,7 @@ class Http:
         if status >= 500 or status in _UNFINISHED:
             raise answer.unclear(f"failed ({status}): {answer.shown}")
         if 300 <= status < 400:
-            raise answer.unclear(f"sends elsewhere ({status}), to {answer.headers.get('location', 'nowhere')}")
+            raise answer.unclear(f"sends elsewhere ({status}), to {_told_place(answer.headers)}")
         return answer
 
     def _session(self) -> requests.Session:
@@ -224,6 +212,18 @@ class Http:
             # A .netrc of whoever runs the daemon has no say in who asks.
             session.auth = lambda request: request
         return session
+
+
+def _told_place(headers: Mapping[str, str]) -> str:
+    """Where an answer sends to, without a query: single sign-on puts more there than anybody can read."""
+    return _CONTROL.sub(" ", headers.get("location", "nowhere").partition("?")[0])[:_SHOWN]
+
+
+def _without_proxy(url: str) -> dict[str, str]:
+    """What is on this machine is spoken to directly, whatever the environment says: it may be spoken to without TLS,
+    which is nobody else's business, and to a proxy this machine is another one."""
+    host = urlsplit(url).hostname or ""
+    return {"no_proxy": host} if is_this_machine(host) else {}
 
 
 class _TooLong(Exception):
@@ -240,49 +240,6 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         if monotonic() > deadline:
             raise _TooLong("did not end its answer in time")
     return bytes(body)
-
-
-def _failure(error: Exception, *, reads: bool) -> Outcome:
-    """What of it never reached the other side is sure not to have been done; of the rest nobody knows."""
-    text = _plain(error)
-    return Unavailable(text) if reads or _never_left(error) else Ambiguous(text)
-
-
-def _never_left(error: Exception) -> bool:
-    if isinstance(error, ConnectTimeout | ProxyError | InvalidHeader | InvalidURL | InvalidSchema):
-        return True
-    if isinstance(error, SSLError):  # of the handshake, or of a connection that breaks off later
-        return _HANDSHAKE.search(str(error)) is not None
-    if not isinstance(error, RequestsConnectionError):
-        return False
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError | NameResolutionError)
-
-
-def _plain(error: Exception) -> str:
-    """What went wrong, without the names of the libraries' classes, and without what was sent."""
-    if isinstance(error, InvalidHeader):
-        return _NO_HEADER
-    if isinstance(error, SSLError | BodySSLError):
-        found = re.search(r"certificate verify failed: (.+?)\.? \(_ssl", str(error))
-        if found is None:
-            return f"TLS failed: {_inner(error)}"
-        hint = ". Set `verify` to the file of the CA that signed it" if _UNKNOWN_CA.search(found[1]) else ""
-        return f"its certificate is not accepted: {found[1].strip()}{hint}"
-    if isinstance(error, ProxyError):
-        return f"the proxy does not let the call through: {_inner(error)}"
-    if isinstance(error, requests.exceptions.Timeout | BodyTimeout):
-        return "did not answer in time"
-    return f"can not be reached: {_inner(error)}" if _never_left(error) else f"broke off: {_inner(error)}"
-
-
-def _inner(error: BaseException) -> str:
-    reason: Any = error
-    while reason.args and isinstance(reason.args[0], BaseException):
-        reason = reason.args[0]
-    reason = getattr(reason, "reason", reason)
-    text = re.sub(r"<[^>]*>:? ?", "", str(reason.args[-1] if getattr(reason, "args", ()) else reason))
-    return _CONTROL.sub(" ", text)[:_SHOWN]
 
 
 def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:

@@ -129,7 +129,9 @@ class Api:
         try:
             said = self.get("/mypermissions", projectKey=project, permissions=",".join(permissions))
         except Missing:
-            raise Denied(f"there is no project {project}, or it is hidden from watchkeeper") from None
+            raise Denied(
+                f"there is no project {project}, or it is hidden from watchkeeper: it needs Browse Projects there"
+            ) from None
         held = said.get("permissions", {})
         return [each for each in permissions if held.get(each, {}).get("havePermission") is not True]
 

@@ -7,6 +7,7 @@ from watchkeeper.domain.ticket import TicketKind, TicketState
 from watchkeeper.itsm._jira_api import Api
 from watchkeeper.itsm._jira_fields import NotTaken
 from watchkeeper.itsm._jira_issues import Issues
+from watchkeeper.itsm._jira_moves import body_of, choose, no_way
 from watchkeeper.itsm._jira_options import Options, plain
 from watchkeeper.itsm._jira_record import state_of
 from watchkeeper.itsm._jira_site import IssueType, Site
@@ -31,7 +32,10 @@ def self_test(api: Api, site: Site, issues: Issues, options: Options) -> Iterato
         site.me  # noqa: B018
         project = api.get(f"/project/{options.project}")
     except Denied as outcome:
-        yield Finding(f"Jira does not let watchkeeper in: it {outcome}. Check `auth`, and whether `url` is right")
+        yield Finding(
+            f"Jira does not let watchkeeper in: {outcome}. Ask the administrator whether its user is active, and "
+            "may use Jira; for a token with scopes, `url` is that of Atlassian's gateway"
+        )
         return
     except Rejected:
         yield Finding(
@@ -40,7 +44,7 @@ def self_test(api: Api, site: Site, issues: Issues, options: Options) -> Iterato
         )
         return
     except Outcome as outcome:
-        yield Finding(f"Jira can not be asked: it {outcome}. Check `url`: {options.url}")
+        yield Finding(f"Jira can not be asked: {outcome}. Check `url`: {options.url}")
         return
     is_desk = project.get("projectTypeKey") == "service_desk"
     for part in (
@@ -49,6 +53,7 @@ def self_test(api: Api, site: Site, issues: Issues, options: Options) -> Iterato
         _of_statuses(api, options),
         _of_choices(api, site, options),
         _of_search(issues),
+        _of_moves(api, issues, options),
     ):
         try:
             yield from part
@@ -132,10 +137,35 @@ def _of_statuses(api: Api, options: Options) -> Iterator[Finding]:
 
 def _of_choices(api: Api, site: Site, options: Options) -> Iterator[Finding]:
     site.link_type()
+    site.duplicate_type()
+    for what, name in options.finding_fields.items():
+        if what not in site.finding_fields():
+            yield Finding(
+                f"there is no field {name!r}, in which `{what}_field` is looked for: give its name or its id"
+            )
     if options.resolution:
         known = [str(each.get("name")) for each in api.get_list("/resolution")]
         if plain(options.resolution) not in map(plain, known):
             yield Finding(f"there is no resolution {options.resolution!r}: there is {', '.join(known)}")
+
+
+def _of_moves(api: Api, issues: Issues, options: Options) -> Iterator[Finding]:
+    """Whether a ticket of watchkeeper's own could be resolved: transitions are shown of issues alone."""
+    record = issues.newest_open(options.project)
+    if record is None or not record.property or record.state(options.states).is_over:
+        return
+    said = api.get(f"/issue/{record.id}/transitions", expand="transitions.fields").get("transitions") or []
+    chosen = choose(options, said, TicketState.RESOLVED)
+    if chosen is None:
+        yield Finding(
+            f"{record.number} can not be resolved: {no_way(options, said, TicketState.RESOLVED, record.status)}. "
+            "Name one in `transitions`, or ask for a workflow that has one"
+        )
+        return
+    try:
+        body_of(options, chosen, TicketState.RESOLVED, cloud=api.is_cloud)
+    except Rejected as refusal:
+        yield Finding(f"{record.number} can not be resolved: {refusal}")
 
 
 def _of_search(issues: Issues) -> Iterator[Finding]:

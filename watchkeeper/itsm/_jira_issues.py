@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from watchkeeper.itsm._closing import MOST_REMARKS, Remark
 from watchkeeper.itsm._jira_api import MOST_PAGES, Api, Missing
-from watchkeeper.itsm._jira_record import FIELDS, PROPERTY, Record
+from watchkeeper.itsm._jira_record import FIELDS, PROPERTY, Record, identity
+from watchkeeper.itsm._jira_text import plain
 from watchkeeper.itsm.base import Unavailable
 
 _BATCH: Final = 50  # with their changelogs; Cloud takes 100
@@ -17,16 +19,25 @@ _COMMENTS: Final = 50  # a change that may have been made is among the last ones
 
 
 class Issues:
-    """The issues of one Jira. Every method may raise an Outcome."""
+    """The issues of one Jira. Every method may raise an Outcome.
 
-    def __init__(self, api: Api) -> None:
+    Args:
+        more: gives the ids of further fields that are read.
+    """
+
+    def __init__(self, api: Api, more: Callable[[], Iterable[str]] = tuple) -> None:
         self._api = api
+        self._more = more
 
     def one(self, ref: str, *fields: str) -> Record | None:
         """An issue with its property, and further fields; `None` when it is not there, or hidden."""
         if not is_id(ref):
             return None
-        wanted = {"fields": ",".join([*FIELDS, *fields]), "properties": PROPERTY, "expand": "changelog"}
+        wanted = {
+            "fields": ",".join([*FIELDS, *self._more(), *fields]),
+            "properties": PROPERTY,
+            "expand": "changelog",
+        }
         try:
             said = self._api.get(f"/issue/{ref}", **wanted)
         except Missing:
@@ -42,8 +53,31 @@ class Issues:
 
     def labelled(self, label: str) -> list[str]:
         """The ids of the issues that a search finds by a label, whatever its case."""
-        jql = f"labels = {quoted(label)}"
-        return list(self._cloud_ids(jql) if self._api.is_cloud else (each["id"] for each in self._pages(jql)))
+        return self.matching(f"labels = {quoted(label)}")
+
+    def matching(self, jql: str) -> list[str]:
+        """The ids of the issues that a search finds, as far as its index knows."""
+        return list(self._cloud_ids(jql) if self._api.is_cloud else (str(each["id"]) for each in self._pages(jql)))
+
+    def changed(self, minutes: int) -> list[str] | None:
+        """The ids of the issues of whoever asks that were changed in the last so many minutes of Jira's own clock;
+        `None` when these are more than a page. A time instead would be one of the user's time zone."""
+        body = {"jql": f'creator = currentUser() AND updated >= "-{minutes}m"', "fields": ["id"], "maxResults": _PAGE}
+        if self._api.is_cloud:
+            said = self._api.ask("/search/jql", body)
+            is_all = said.get("isLast") is True or not said.get("nextPageToken")
+        else:
+            said = self._api.ask("/search", body)
+            is_all = int(said.get("total", _PAGE + 1)) <= len(_listed(said))
+        found = [str(_issue(each)["id"]) for each in _listed(said)]
+        return found if is_all and len(found) <= _PAGE else None
+
+    def newest_open(self, project: str) -> Record | None:
+        """The newest issue of whoever asks in a project that is not done, as far as a search knows."""
+        jql = f"project = {quoted(project)} AND creator = currentUser() AND statusCategory != Done ORDER BY id DESC"
+        found = self._cloud_ids(jql) if self._api.is_cloud else (each["id"] for each in self._pages(jql))
+        ref = next(iter(found), None)
+        return None if ref is None else self.one(str(ref))
 
     def has_comment(self, ref: str, holds: Callable[[Any], bool]) -> bool:
         """Whether this holds of the body of one of the last comments."""
@@ -53,11 +87,23 @@ class Issues:
             raise Unavailable("answered with something that holds no comments")
         return any(holds(each.get("body")) for each in comments)
 
+    def remarks(self, ref: str) -> list[Remark]:
+        """The last comments, the newest first."""
+        params = {"orderBy": "-created", "maxResults": str(MOST_REMARKS)}
+        comments = self._api.get(f"/issue/{ref}/comment", **params).get("comments")
+        if not isinstance(comments, list):
+            raise Unavailable("answered with something that holds no comments")
+        return [
+            Remark(identity(each.get("author")), str(each.get("created", "")), plain(each.get("body")))
+            for each in comments
+            if isinstance(each, dict)
+        ]
+
     def _fetched(self, refs: Sequence[str]) -> Iterator[Record]:
         """On Cloud: what is not there is left out, and what could not be read is named."""
         body = {
             "issueIdsOrKeys": list(refs),
-            "fields": list(FIELDS),
+            "fields": [*FIELDS, *self._more()],
             "properties": [PROPERTY],
             "expand": ["changelog"],
         }
@@ -71,7 +117,7 @@ class Issues:
         found: dict[str, Record] = {}
         if len(refs) > _ONE_BY_ONE:
             jql = f"id in ({', '.join(refs)})"
-            more = {"fields": list(FIELDS), "expand": ["changelog"], "validateQuery": False}
+            more = {"fields": [*FIELDS, *self._more()], "expand": ["changelog"], "validateQuery": False}
             found = {record.id: record for record in map(Record, self._pages(jql, **more))}
         for ref in refs:
             record = found.get(ref) or self.one(ref)

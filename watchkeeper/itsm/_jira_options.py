@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 
 from watchkeeper.domain.rule import Level
 from watchkeeper.domain.ticket import TicketKind, TicketState
+from watchkeeper.itsm._jira_change_options import ChangeOptions
 from watchkeeper.itsm._options import FieldsBy, RemoteOptions, SystemUrl
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import SecretRef, TextOrSecret
@@ -183,7 +184,18 @@ class Options(RemoteOptions):
     resolve_fields: dict[str, JsonValue] = Field(default={})
     """What else a ticket gets when it is resolved, where the workflow asks for it."""
     link_type: str = ""
-    """Type of the link between an incident and its problem. Empty: Problem/Incident, or else Relates."""
+    """Type of the link between an incident and its problem, or the change that caused it. Empty: Problem/Incident, or
+    else Causes or Relates."""
+    duplicate_type: str = ""
+    """Type of the link between an incident and the one that took its place. Empty: Duplicate, or else Relates."""
+    workaround_field: str = ""
+    """A field of problems, by name or id, in which people write how to live with it. Empty: there is none."""
+    root_cause_field: str = ""
+    """Likewise the one for the cause."""
+    known_error_field: str = ""
+    """Likewise the one for the known error."""
+    changes: ChangeOptions = Field(default=ChangeOptions())
+    """How changes are read, where `changes` of the daemon's file names this backend."""
     request_type: str = ""
     """Request type of tickets in a service project: its id or name, on Data Center `PORTAL/TYPE` by their keys."""
     service_desk: str = ""
@@ -212,6 +224,16 @@ class Options(RemoteOptions):
                 f"with client_id the url is {GATEWAY}/ex/jira/CLOUD_ID; the id stands at {self.url}/_edge/tenant_info"
             )
         return self
+
+    @property
+    def finding_fields(self) -> dict[str, str]:
+        """The names of the fields in which people write what they found out, by what that is."""
+        fields = {
+            "workaround": self.workaround_field,
+            "root_cause": self.root_cause_field,
+            "known_error": self.known_error_field,
+        }
+        return {finding: name for finding, name in fields.items() if name}
 
     def type_of(self, kind: TicketKind) -> str:
         """The name of the issue type of a ticket."""

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from watchkeeper.domain.rule import Level
-from watchkeeper.domain.ticket import Ticket, TicketDraft, TicketState
+from watchkeeper.domain.ticket import ProblemFindings, Ticket, TicketDraft, TicketState
+from watchkeeper.itsm._closing import Ending
 from watchkeeper.itsm._jira_options import States, plain
+from watchkeeper.itsm._jira_text import plain as plain_text
+from watchkeeper.itsm._text import found_out
 
 PROPERTY: Final = "watchkeeper"
 """The entity property that says which ticket an issue is. Labels are for searching; people change them."""
@@ -71,7 +74,8 @@ class Record:
     def state(self, states: States) -> TicketState:
         return state_of(self.fields.get("status"), self.fields.get("resolution"), states)
 
-    def ticket(self, states: States, me: str, site: str) -> Ticket:
+    def ticket(self, states: States, me: str, site: str, fields: Mapping[str, str] | None = None) -> Ticket:
+        """`fields`: the ids of those that tell what people found out, by what that is."""
         labelled = next((label for label in self.labels if label.startswith("wk-")), "")
         return Ticket(
             ref=self.id,
@@ -82,7 +86,30 @@ class Record:
             url=f"{site}/browse/{self.number}",
             assignee=str((self.fields.get("assignee") or {}).get("displayName", "")),
             is_touched=self._is_touched(me),
+            findings=self._findings(states, fields or {}),
         )
+
+    def _findings(self, states: States, fields: Mapping[str, str]) -> ProblemFindings:
+        said = {what: found_out(_text_of(self.fields.get(id_))) for what, id_ in fields.items()}
+        is_over = self.state(states).is_over
+        return ProblemFindings(
+            **said,
+            resolution=str((self.fields.get("resolution") or {}).get("name", "")) if is_over else "",
+            is_known_error=bool(said.get("known_error")),
+        )
+
+    def ending(self, me: str) -> Ending | None:
+        """Who brought it into its status, and when; `None` where that was no person, or nobody tells."""
+        histories = (self.said.get("changelog") or {}).get("histories") or ()
+        moves = [
+            history
+            for history in histories
+            if any(item.get("field") == "status" for item in history.get("items") or ())
+        ]
+        last = max(moves, key=lambda history: str(history.get("created", "")), default=None)
+        if last is None or _is_machine(last.get("author"), me):
+            return None
+        return Ending(identity(last.get("author")), str(last.get("created", "")))
 
     def _is_touched(self, me: str) -> bool:
         """Whether a person has assigned or moved it. What it was given at its creation, and what apps do, is no
@@ -109,6 +136,15 @@ def state_of(status: Any, resolution: Any, states: States) -> TicketState:
     if state is TicketState.RESOLVED and named.get(plain(str(name))) is TicketState.CANCELLED:
         return TicketState.CANCELLED
     return state
+
+
+def _text_of(value: Any) -> str:
+    """The text of a field, whatever its type."""
+    if isinstance(value, list):
+        return ", ".join(map(_text_of, value))
+    if isinstance(value, dict) and value.get("type") != "doc":
+        return str(value.get("value") or value.get("name") or "")
+    return "" if value is None else plain_text(value) if isinstance(value, str | dict) else str(value)
 
 
 def identity(user: Any) -> str:

@@ -3,7 +3,7 @@
 It is asked for when it is needed and kept for an hour, or until Jira refuses a ticket: administrators change it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 _KEPT_MS: Final = 3_600_000
 _PAGE: Final = 100
 _LINKS: Final = ("Problem/Incident", "Causes", "Relates")
+_DUPLICATES: Final = ("Duplicate", "Duplicates", "Relates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,22 @@ class Site:
         Raises:
             Rejected: there is none.
         """
-        return self._keep("link type", self._read_link_type)
+        return self._keep("link type", lambda: self._read_link_type(self._options.link_type, _LINKS))
+
+    def duplicate_type(self) -> str:
+        """The name of the type of links between an incident and the one that takes its place.
+
+        Raises:
+            Rejected: there is none.
+        """
+        wanted = self._options.duplicate_type
+        return self._keep("duplicate type", lambda: self._read_link_type(wanted, _DUPLICATES))
+
+    def finding_fields(self) -> Mapping[str, str]:
+        """The ids of the fields in which people write what they found out; without those that there are not."""
+        if not self._options.finding_fields:
+            return {}
+        return self._keep("findings", self._read_finding_fields)
 
     def _keep(self, what: str, read: Callable[[], T]) -> T:
         now = self._clock()
@@ -104,7 +120,9 @@ class Site:
         try:
             types = self._api.pages(path, "issueTypes", maxResults=str(_PAGE))
         except Missing:
-            raise Denied(f"there is no project {project}, or it is hidden from watchkeeper") from None
+            raise Denied(
+                f"there is no project {project}, or it is hidden from watchkeeper: it needs Browse Projects there"
+            ) from None
         if not types:
             raise Denied(f"watchkeeper may create nothing in {project}: it needs the permission to create issues")
         found = _named(types, name) or _named(types, f"[System] {name}")
@@ -146,9 +164,14 @@ class Site:
                 break
         return found
 
-    def _read_link_type(self) -> str:
+    def _read_finding_fields(self) -> Mapping[str, str]:
+        known = self._api.get_list("/field")
+        found = {what: _named(known, name) for what, name in self._options.finding_fields.items()}
+        return {what: str(field["id"]) for what, field in found.items() if field is not None}
+
+    def _read_link_type(self, configured: str, usual: Sequence[str]) -> str:
         types = self._api.get("/issueLinkType").get("issueLinkTypes") or ()
-        wanted = [self._options.link_type] if self._options.link_type else _LINKS
+        wanted = [configured] if configured else usual
         for name in wanted:
             if (found := _named(types, name)) is not None:
                 return str(found["name"])

@@ -6,16 +6,19 @@ https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from watchkeeper.itsm._text import cut, mark, marked
 
 LONGEST_TEXT: Final = 32_767
 LONGEST_TITLE: Final = 255
+MOST_DEPTH: Final = 50
 _MOST_GROWN: Final = 5  # one character's escape
 _SPARE: Final = 64  # for the mark's own
 
+_ESCAPED: Final = re.compile(r"\\([^A-Za-z0-9\s])")
+_BLOCKS: Final = frozenset(("paragraph", "heading", "hardBreak", "listItem", "codeBlock", "tableRow", "rule"))
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _URL: Final = re.compile(r"https?://[^\s<>\"'|\[\]{}]+[^\s<>\"'|\[\]{}.,;:!?)]")
 _MARKUP: Final = re.compile(
@@ -48,6 +51,26 @@ def note(text: str, key: str, *, cloud: bool) -> Any:
 def has_mark(comment: Any, key: str) -> bool:
     """Whether a comment, as it was read, is that of a change with this key."""
     return bool(key) and mark(key).strip("[]") in json.dumps(comment, ensure_ascii=False)
+
+
+def plain(body: Any) -> str:
+    """The text of a comment, as it was read: a document, or wiki markup without what escapes."""
+    if isinstance(body, str):
+        return _ESCAPED.sub(r"\1", body.replace("&#92;", "\\")).strip()
+    return re.sub(r"\n{3,}", "\n\n", "".join(_plain(body, MOST_DEPTH))).strip()
+
+
+def _plain(node: Any, depth: int) -> Iterator[str]:
+    """The texts of a node, with a line's end behind each block."""
+    if not isinstance(node, dict) or depth == 0:
+        return
+    kind, attributes = node.get("type"), node.get("attrs")
+    said = attributes if isinstance(attributes, dict) else {}
+    yield str(node.get("text") or said.get("text") or said.get("url") or "")
+    for child in node.get("content") or ():
+        yield from _plain(child, depth - 1)
+    if kind in _BLOCKS:
+        yield "\n"
 
 
 def document(text: str) -> dict[str, Any]:

@@ -40,14 +40,16 @@ class ClientToken:
         """
         with self._lock:
             if not self._token or self._clock() >= self._until_ms:
+                self._token = ""  # what has expired is none, if no other comes
                 self._token, life_s = self._fetch()
                 self._until_ms = self._clock() + round(max(life_s - _EARLY_S, life_s / 2) * 1000)
             return self._token
 
-    def forget(self) -> None:
-        """It was not taken: the next one is a new one."""
+    def forget(self) -> bool:
+        """It was not taken: the next one is a new one. False when there is none to forget."""
         with self._lock:
-            self._token = ""
+            had, self._token = self._token != "", ""
+            return had
 
     def _fetch(self) -> tuple[str, float]:
         client_id, secret = map(reveal, self._client)
@@ -56,8 +58,13 @@ class ClientToken:
             answer = self._http.call("POST", self._url, data=asked, reads=True)
         except Denied as denied:
             raise Denied(f"gives the OAuth client no token: {denied}") from None
+        except Unavailable as outcome:
+            raise Unavailable(f"gives the OAuth client no token: its endpoint {outcome}") from None
         if answer.status >= 400:
-            raise Denied(f"gives the OAuth client no token ({answer.status}): {answer.shown}")
+            text = f"gives the OAuth client no token ({answer.status}): {answer.shown}"
+            if answer.body.lstrip()[:1] != b"{":  # whoever this is, it is no token endpoint
+                raise Unavailable(f"{text}. Is {self._url} where tokens are fetched?")
+            raise Denied(f"{text}. Check `auth`, and whether the client may have client_credentials")
         try:  # what it says is not to be told: it may hold a token
             said = json.loads(answer.body)
             return str(said["access_token"]), float(said.get("expires_in", _UNSAID_S))

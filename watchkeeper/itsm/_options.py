@@ -24,7 +24,7 @@ def confidential(url: str) -> str:
         ValueError: somebody could listen.
     """
     parts = urlsplit(url)
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
         raise ValueError("must begin with https://: http:// is accepted for this machine only (127.0.0.1, localhost)")
     return url
 
@@ -36,7 +36,8 @@ def _system_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is reached without any network."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,25 +1,29 @@
 """Calls to a Request Tracker by REST 2, and what its answers mean.
 
 RT says little by status: what a change did not do stands as text in a 200, what a search does not understand finds
-nothing, and what may not be seen is not there.
+nothing, and what may not be seen is not there. A refusal is only what RT itself has worded: a 404 of a
+proxy says nothing about a ticket.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from watchkeeper.itsm._closing import MOST_REMARKS, Ending, Remark
 from watchkeeper.itsm._http import Answer, Http
 from watchkeeper.itsm._options import reveal
 from watchkeeper.itsm._rt_options import NoteKind, Options
 from watchkeeper.itsm._rt_record import FIELDS, SYSTEM, Record, number_of, quoted, record_of
+from watchkeeper.itsm._rt_words import own_words, refusal, taken, words_of
 from watchkeeper.itsm.base import Conflict, Denied, Outcome, Rejected, Surroundings, Unavailable
 
 PATH: Final = "/REST/2.0"
 PER_PAGE: Final = 100  # RT gives no more at once
 _AT_ONCE: Final = 50  # tickets that are asked for in one query: it stands in a URL
 _MAX_PAGES: Final = 50
+_NEWEST: Final = {"orderby": "id", "order": "DESC", "per_page": str(MOST_REMARKS)}
 
 T = TypeVar("T")
 
@@ -69,18 +73,19 @@ class Api:
     def version(self) -> str:
         """RT's own version."""
         answer = self._http.call("GET", "/rt")
-        return _taken(self._fine(answer), lambda data: str(data["Version"]))
+        return taken(self._fine(answer), lambda data: str(data["Version"]))
 
     def queue(self, name: str) -> Queue | None:
         """A queue; `None` where there is none of this name, or it may not be seen: RT does not tell which."""
         answer = self._http.call("GET", f"/queue/{_segment(name)}")
-        if answer.status in (403, 404):
+        if answer.status in (403, 404) and own_words(answer) is not None:
             return None
-        return _taken(self._fine(answer), lambda data: _queue_of(name, data))
+        return taken(self._fine(answer), lambda data: _queue_of(name, data))
 
     def has_user(self, name: str) -> bool:
         """Whether there is a user of this name, as far as one may know."""
-        return self._http.call("GET", f"/user/{_segment(name)}").status != 404
+        answer = self._http.call("GET", f"/user/{_segment(name)}")
+        return answer.status != 404 or own_words(answer) is None
 
     def look(self, ref: str) -> Look | None:
         """What is under an id, deleted tickets too; `None` where there is nothing.
@@ -89,11 +94,12 @@ class Api:
             Forbidden: it may not be seen.
         """
         answer = self._http.call("GET", f"/ticket/{ref}", params={"fields[Queue]": "Name"})
-        if answer.status == 404:
+        is_own = own_words(answer) is not None
+        if answer.status == 404 and is_own:
             return None
-        if answer.status == 403:
+        if answer.status == 403 and is_own:
             raise Forbidden(f"watchkeeper may not see {number_of(ref)}: it has no right ShowTicket in its queue")
-        shown = _taken(self._fine(answer), record_of)
+        shown = taken(self._fine(answer), record_of)
         version = answer.headers.get("ETag", "")
         if shown.id == ref:
             return Look(shown, shown, version)
@@ -121,6 +127,23 @@ class Api:
         for at in range(0, len(refs), _AT_ONCE):
             yield from self.search(" OR ".join(f"id = {ref}" for ref in refs[at : at + _AT_ONCE]))
 
+    def changed(self, field: str, minutes: int, also: Collection[str]) -> list[str] | None:
+        """The ids of tickets that were changed in the last so many minutes: of those that have a key in this field,
+        and of these. `None` when they are more than a page."""
+        mine = " OR ".join([f"CF.{{{field}}} LIKE 'wk-'", *(f"id = {ref}" for ref in sorted(also, key=int))])
+        query = f"LastUpdated >= {_ago(minutes)} AND ({mine}) AND EffectiveId > 0"
+        params = {"query": query, "fields": "LastUpdated", "orderby": "id"}
+        found, total = self._page("/tickets", params, lambda item: str(item["id"]))
+        return None if total is None or total > PER_PAGE else found
+
+    def merged(self, minutes: int) -> list[str] | None:
+        """The ids of tickets that were merged in the last so many minutes, and of those that they were merged into,
+        whosoever they are; `None` when they are more than a page. A search does not take this for a change."""
+        query = f"Created >= {_ago(minutes)} AND Type = 'AddLink' AND Field = 'MergedInto'"
+        params = {"query": query, "fields": "ObjectId", "orderby": "id"}
+        found, _ = self._page("/transactions", params, lambda item: str(item["ObjectId"]))
+        return None if len(found) == PER_PAGE else found
+
     def touched(self, records: Sequence[Record]) -> set[str]:
         """The ids of those that somebody else than their creator and RT itself has changed."""
         ours = {SYSTEM, *(record.creator for record in records)}
@@ -143,6 +166,33 @@ class Api:
         params = {"query": query, "fields": "ObjectId", "orderby": "id"}
         return bool(self._page("/transactions", params, lambda item: item["ObjectId"])[0])
 
+    def ending(self, look: Look, statuses: Collection[str]) -> Ending | None:
+        """Who brought a ticket into one of these statuses last; `None` where nobody that is known did."""
+        params = {
+            "fields": "Creator,Created,NewValue",
+            "orderby": "id",
+            "order": "DESC",
+            "per_page": str(MOST_REMARKS),
+        }
+        query = f"TicketId = {look.shown.id} AND Type = 'Status'"
+        found, _ = self._page("/transactions", {"query": query, **params}, _change_of_status)
+        return next((ending for status, ending in found if status in statuses), None)
+
+    def remarks(self, look: Look, who: str) -> Iterator[Remark]:
+        """What somebody has said on a ticket, the newest first."""
+        spoken = "(Type = 'Comment' OR Type = 'Correspond')"
+        query = f"TicketId = {look.shown.id} AND {spoken} AND Creator = {quoted(who)}"
+        params = {"query": query, "fields": "Created", **_NEWEST}
+        found, _ = self._page("/transactions", params, lambda item: (int(item["id"]), str(item["Created"])))
+        for id_, created in found:
+            yield Remark(who, created, self._said(id_))
+
+    def _said(self, transaction: int) -> str:
+        """The plain text of a transaction."""
+        path, params = f"/transaction/{transaction}/attachments", {"fields": "Content,ContentType"}
+        found, _ = self._page(path, params, lambda item: (item.get("ContentType"), item.get("Content")))
+        return next((str(content) for kind, content in found if kind == "text/plain" and content), "")
+
     def create(self, body: Mapping[str, Any]) -> str:
         """Makes a ticket, and gives its id.
 
@@ -151,10 +201,10 @@ class Api:
         """
         answer = self._http.call("POST", "/ticket", json_body=body)
         if answer.status == 403:
-            raise Denied(words_of(answer))
+            raise Denied(f"does not allow it (403): {words_of(answer)}")
         if answer.status >= 400:
-            raise Rejected(words_of(answer))
-        return _taken(answer, lambda data: str(int(data["id"])))
+            raise Rejected(refusal(answer))
+        return taken(answer, lambda data: str(int(data["id"])))
 
     def change(self, ref: str, fields: Mapping[str, Any], version: str = "") -> str:
         """Changes a ticket, or parts of it: what RT says about that is no more than words.
@@ -167,18 +217,16 @@ class Api:
         if answer.status == 412:
             raise Conflict(f"{number_of(ref)} was changed by somebody meanwhile")
         if answer.status >= 400:
-            raise Rejected(f"{number_of(ref)}: {words_of(answer)}")
-        return _taken(answer, lambda said: " ".join(map(str, said)))
+            raise Rejected(f"{number_of(ref)}: {refusal(answer)}")
+        return taken(answer, lambda said: " ".join(map(str, said)))
 
     def note(self, ref: str, kind: NoteKind, body: Mapping[str, str]) -> None:
         """Adds a note to a ticket."""
         answer = self._http.call("POST", f"/ticket/{ref}/{kind.value}", json_body=body)
         if answer.status >= 400:
             right = "CommentOnTicket" if kind is NoteKind.COMMENT else "ReplyToTicket"
-            raise Rejected(
-                f"{number_of(ref)} takes no note: {words_of(answer)} (watchkeeper needs the right {right})"
-            )
-        _taken(answer, lambda said: str(said[0]))
+            raise Rejected(f"{number_of(ref)} takes no note: {refusal(answer)} (watchkeeper needs the right {right})")
+        taken(answer, lambda said: str(said[0]))
 
     def _pages(self, path: str, params: Mapping[str, str], read: Callable[[Any], T]) -> Iterator[T]:
         """All that is found. Where RT does not count, pages have gaps of what one may not see: an empty one ends."""
@@ -193,7 +241,7 @@ class Api:
         self, path: str, params: Mapping[str, str], read: Callable[[Any], T], page: int = 1
     ) -> tuple[list[T], int | None]:
         answer = self._http.call("GET", path, params={"per_page": str(PER_PAGE), "page": str(page), **params})
-        return _taken(self._fine(answer), lambda data: ([read(item) for item in data["items"]], data["total"]))
+        return taken(self._fine(answer), lambda data: ([read(item) for item in data["items"]], data["total"]))
 
     def _fine(self, answer: Answer) -> Answer:
         if answer.status == 403:
@@ -203,27 +251,19 @@ class Api:
         return answer
 
 
-def words_of(answer: Answer) -> str:
-    """What RT says about a refusal, in one line."""
-    try:
-        said = answer.json()["message"]
-    except (Outcome, LookupError, TypeError):
-        return answer.shown or str(answer.status)
-    return " ".join(str(said).split())[:300]
-
-
-def _taken(answer: Answer, take: Callable[[Any], T]) -> T:
-    """What is taken from an answer's JSON. Raises as `Answer.json` does where it is not there."""
-    data = answer.json()
-    try:
-        return take(data)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        raise answer.unclear(f"answered {answer.status} with something else: {answer.shown}") from None
-
-
 def _queue_of(name: str, data: Any) -> Queue:
     fields = {field["name"]: str(field["id"]) for field in data["TicketCustomFields"]}
     return Queue(name, fields, any(link["ref"] == "create" for link in data["_hyperlinks"]))
+
+
+def _ago(minutes: int) -> str:
+    """A time by RT's own clock. One that is written out would be of the user's time zone; and of `N minutes ago` RT
+    takes some numbers for years."""
+    return f"'-{minutes} minutes'"
+
+
+def _change_of_status(item: Any) -> tuple[str, Ending]:
+    return str(item.get("NewValue", "")).lower(), Ending(str(item["Creator"]["id"]), str(item["Created"]))
 
 
 def _any_of(refs: set[str]) -> str:

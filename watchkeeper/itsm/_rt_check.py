@@ -15,7 +15,10 @@ def self_test(api: Api, options: Options) -> Iterator[Finding]:
     try:
         api.version()
     except Denied as outcome:
-        yield Finding(f"RT does not let watchkeeper in: {outcome}. Check `auth`: its token, or its name and password")
+        yield Finding(
+            f"RT does not let watchkeeper in: {outcome}. Ask the administrator whether its user is enabled, and "
+            "its token was not revoked"
+        )
         return
     except Outcome as outcome:
         yield Finding(f"RT can not be asked: {outcome}. Check `url`: {options.url}{PATH} is where RT 5 has REST 2")

@@ -53,7 +53,7 @@ class NoteKind(StrEnum):
 
 
 class ProblemLink(StrEnum):
-    """How an incident points at its problem."""
+    """How an incident points at its problem, or at another one."""
 
     MEMBER_OF = "member_of"
     REFERS_TO = "refers_to"
@@ -167,6 +167,16 @@ class Options(RemoteOptions):
     """How notes are added: as a `comment` among colleagues, or as `correspond`ence that is mailed to requestors."""
     problem_link: ProblemLink = ProblemLink.MEMBER_OF
     """How an incident points at its problem: `member_of`, `refers_to` or `depends_on`."""
+    duplicate_link: ProblemLink = ProblemLink.REFERS_TO
+    """How an incident points at the one that took its place, or at what caused it, likewise."""
+    workaround_field: CustomFieldName | None = None
+    """A custom field of problems in which people write how to live with it, if there is one."""
+    root_cause_field: CustomFieldName | None = None
+    """Likewise the one for the cause."""
+    known_error_field: CustomFieldName | None = None
+    """Likewise the one for the known error."""
+    resolution_field: CustomFieldName | None = None
+    """Likewise the one for how it was cured."""
 
     @field_validator("priority")
     @classmethod
@@ -208,6 +218,17 @@ class Options(RemoteOptions):
     def queues(self) -> Sequence[str]:
         """All queues that tickets are made in."""
         return tuple(dict.fromkeys((self.queue, self.queue_of(TicketKind.PROBLEM))))
+
+    @property
+    def finding_fields(self) -> Mapping[str, str]:
+        """The custom fields in which people write what they found out, by what that is."""
+        fields = {
+            "workaround": self.workaround_field,
+            "root_cause": self.root_cause_field,
+            "known_error": self.known_error_field,
+            "resolution": self.resolution_field,
+        }
+        return {finding: name for finding, name in fields.items() if name is not None}
 
     def queue_of(self, kind: TicketKind) -> str:
         return self.problem_queue or self.queue if kind is TicketKind.PROBLEM else self.queue

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from watchkeeper.domain.rule import Level, priority
-from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
+from watchkeeper.domain.ticket import ProblemFindings, Ticket, TicketChange, TicketDraft, TicketState
 from watchkeeper.itsm._rt_options import CUSTOM_FIELD, Options, ProblemLink
-from watchkeeper.itsm._text import cut, mark
+from watchkeeper.itsm._text import cut, found_out, mark
 from watchkeeper.itsm.base import Rejected
 
 NOBODY: Final = "Nobody"
@@ -93,7 +93,14 @@ def ticket_of(options: Options, own: Record, shown: Record, *, is_touched: bool,
         assignee="" if shown.owner == NOBODY else shown.owner,
         is_touched=is_touched,
         version=version,
+        findings=_findings_of(options, shown),
     )
+
+
+def _findings_of(options: Options, record: Record) -> ProblemFindings:
+    custom = record.custom or {}
+    said = {what: found_out("\n".join(custom.get(name, ()))) for what, name in options.finding_fields.items()}
+    return ProblemFindings(**said, is_known_error=bool(said.get("known_error")))
 
 
 def new_ticket(options: Options, draft: TicketDraft, ids: Mapping[str, str]) -> dict[str, Any]:
@@ -135,14 +142,24 @@ def changed_fields(options: Options, change: TicketChange, now: Record | None = 
     fields |= _priority(options, change.impact, change.urgency)
     if levels := options.level_fields(change.impact, change.urgency):
         fields["CustomFields"] = dict(levels)
-    if change.problem:
-        fields[_LINKS[options.problem_link][0]] = change.problem
+    wanted: dict[str, list[str]] = {}
+    for link, ref in links_of(options, change):
+        wanted.setdefault(_LINKS[link][0], []).append(ref)
+    for name, refs in wanted.items():
+        fields[name] = refs[0] if len(refs) == 1 else refs
     return fields
 
 
-def is_linked(options: Options, record: Record, problem: str) -> bool:
-    """Whether an incident points at a problem."""
-    return (_LINKS[options.problem_link][1], problem) in record.links
+def links_of(options: Options, change: TicketChange) -> list[tuple[ProblemLink, str]]:
+    """What a change links a ticket to, and how."""
+    return [(options.problem_link, change.problem)] * bool(change.problem) + [
+        (options.duplicate_link, ref) for ref in (change.duplicate, change.cause) if ref
+    ]
+
+
+def is_linked(record: Record, link: ProblemLink, ref: str) -> bool:
+    """Whether a ticket points at another one."""
+    return (_LINKS[link][1], ref) in record.links
 
 
 def note_of(subject: str, change: TicketChange) -> dict[str, str]:

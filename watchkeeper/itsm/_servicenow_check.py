@@ -7,7 +7,7 @@ from watchkeeper.itsm._servicenow_client import Client, NotAllowed, Row
 from watchkeeper.itsm._servicenow_names import Names, Unresolved
 from watchkeeper.itsm._servicenow_options import Options
 from watchkeeper.itsm._servicenow_records import INCIDENT, INCIDENT_STATES, PROBLEM, TABLES, texts
-from watchkeeper.itsm.base import Finding, Outcome, Rejected
+from watchkeeper.itsm.base import Denied, Finding, Outcome, Rejected
 
 IMPOSSIBLE: Final = "watchkeeper-self-test-no-such-key"
 _SAMPLE: Final = 10
@@ -24,8 +24,17 @@ def check(client: Client, names: Names, options: Options) -> list[Finding]:
             found += map(Finding, part(client, names, options))
         except Outcome as outcome:
             # What follows would fail at the same.
-            return [*found, Finding(f"the self-test ended early: {outcome}")]
+            return [*found, Finding(_in_the_way(outcome, options))]
     return found
+
+
+def _in_the_way(outcome: Outcome, options: Options) -> str:
+    if isinstance(outcome, Denied):
+        return (
+            f"ServiceNow does not let watchkeeper in: {outcome}. Ask the administrator whether its user is "
+            "active, needs no second factor, and may use the REST API"
+        )
+    return f"ServiceNow can not be asked: {outcome}. Check `url`: {options.url}"
 
 
 def _tables(client: Client, _names: Names, _options: Options) -> Iterator[str]:
@@ -55,7 +64,7 @@ def _may_change(client: Client, table: str, row: Row) -> Iterator[str]:
     try:
         client.update(table, row["sys_id"], {}, ("sys_id",), "")
     except NotAllowed as refusal:
-        yield f"watchkeeper may not change its own {row['number']}: {refusal}. Its user needs the role itil"
+        yield f"watchkeeper may not change its own {row['number']}: {refusal}"
     except Rejected:
         pass  # what it says of an empty change is not about permissions
 
@@ -71,20 +80,21 @@ def _names(_client: Client, names: Names, options: Options) -> Iterator[str]:
 
 
 def _choices(client: Client, _names: Names, options: Options) -> Iterator[str]:
-    codes = _choices_of(client, "close_code")
-    if codes and options.close_code not in codes:
-        accepted = ", ".join(codes)
-        yield f"close_code: {options.close_code!r} is no resolution code of this instance; there is {accepted}"
+    codes = choices_of(client, "close_code")
+    for name, code in (("close_code", options.close_code), ("duplicate_close_code", options.duplicate_close_code)):
+        if codes and code and code not in codes:
+            accepted = ", ".join(codes)
+            yield f"{name}: {code!r} is no resolution code of this instance; there is {accepted}"
     unknown = [
         f"{value} ({label})"
-        for value, label in _choices_of(client, "state").items()
+        for value, label in choices_of(client, "state").items()
         if value not in INCIDENT_STATES and value not in options.states
     ]
     if unknown:
         yield f"states: incidents have states that are not named, and count as in_progress: {', '.join(unknown)}"
 
 
-def _choices_of(client: Client, element: str) -> Mapping[str, str]:
+def choices_of(client: Client, element: str) -> Mapping[str, str]:
     """The values that people may choose, and their labels. None where they are not shown."""
     query = f"name={INCIDENT}^element={element}^inactive=false^ORDERBYsequence"
     fields = ("sys_id", "name", "element", "value", "label")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from watchkeeper.itsm._http import Answer, Http
@@ -16,6 +17,9 @@ EVENTS: Final = "/api/global/em/jsonv2"
 SYS_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 _RAW: Final = {"sysparm_exclude_reference_link": "true", "sysparm_display_value": "all"}
+_NO_PLACE: Final = re.compile("does not represent any resource", re.IGNORECASE)
+_NOWHERE: Final = (404, 405)
+_FOREIGN: Final = (403, 413)  # what a gateway refuses has not got through, whatever it says
 _NOT_ALLOWED: Final = re.compile(r"\bACL\b|security constraints|not authorized|insufficient rights", re.IGNORECASE)
 
 
@@ -48,6 +52,8 @@ class Client:
 
     def __init__(self, options: Options, surroundings: Surroundings) -> None:
         self.url = options.url
+        self.behind_ms = 0
+        """So much the instance's clock is behind, by its last answer. One that is ahead does not count."""
         self._clock = surroundings.clock
         self._login = login_of(options, surroundings)
         self._http = Http(
@@ -59,10 +65,11 @@ class Client:
             budget=surroundings.budget,
         )
 
-    def search(self, table: str, query: str, fields: Sequence[str], limit: int) -> Rows:
-        """The records of a query, `limit` at most. Who asks looks at each whether it is one of those: an instance
-        drops a condition that it does not understand."""
+    def search(self, table: str, query: str, fields: Sequence[str], limit: int, *, offset: int = 0) -> Rows:
+        """The records of a query from the one at `offset` on, `limit` at most. Who asks looks at each whether it is
+        one of those: an instance drops a condition that it does not understand."""
         params = {"sysparm_query": query, **_reading(fields), "sysparm_limit": str(limit)}
+        params |= {"sysparm_offset": str(offset)} if offset else {}
         answer = self._call("GET", f"{TABLE}/{table}", params)
         result = _result(answer)
         if not isinstance(result, list):
@@ -70,7 +77,9 @@ class Client:
         count = answer.headers.get("X-Total-Count", "")
         if not re.fullmatch(r"\d{1,12}", count, re.ASCII):
             raise Unavailable("does not say how many records there are: some may be hidden")
-        return Rows([_row(answer, record) for record in result], max(0, min(int(count), limit) - len(result)))
+        return Rows(
+            [_row(answer, record) for record in result], max(0, min(int(count) - offset, limit) - len(result))
+        )
 
     def read(self, table: str, sys_id: str, fields: Sequence[str], missing: str) -> Row:
         """One record. `missing`: what is said when there is none, or none for who asks."""
@@ -111,9 +120,18 @@ class Client:
                 if last or not self._login.renew():
                     raise
                 continue
-            _refuse(answer, method, missing)
+            self.behind_ms = _behind_ms(answer, self._clock())
+            _refuse(answer, method, path, missing)
             return answer
         raise AssertionError("the last try returns or raises")
+
+
+def _behind_ms(answer: Answer, now_ms: int) -> int:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return 0
+    return max(0, now_ms - round(date.timestamp() * 1000))
 
 
 def _reading(fields: Sequence[str]) -> dict[str, str]:
@@ -124,30 +142,43 @@ def _writing(fields: Sequence[str]) -> dict[str, str]:
     return {**_reading(fields), "sysparm_input_display_value": "false"}
 
 
-def _refuse(answer: Answer, method: str, missing: str) -> None:
-    """Raises what a status of 400 and more means."""
+def _refuse(answer: Answer, method: str, path: str, missing: str) -> None:
+    """Raises what a status of 400 and more means. A refusal of a record is only what the instance itself has worded:
+    a gateway, or somebody else's page, says nothing about it."""
     status = answer.status
     if status < 400:
         return
-    said = f"({status}): {_error(answer)}"
+    own = _own_error(answer)
+    said = f"({status}): {answer.shown if own is None else own}"
+    if own is None and status not in _FOREIGN:
+        text = f"answered with something that is not ServiceNow's {said}"
+        raise Unavailable(f"{text}. Is `url` right?") if status in _NOWHERE else answer.unclear(text)
+    if status == 400 and _NO_PLACE.search(said):
+        raise Unavailable(
+            f"has no such place {said}. `url` is where its pages begin: https://example.service-now.com"
+        )
     if status == 404:
         if missing:
             raise Rejected(missing)
-        raise Unavailable(f"has nothing there {said}. Is the URL right?")
-    is_by_policy = answer.body.lstrip().startswith(b"{") and not _NOT_ALLOWED.search(said)
+        raise Unavailable(f"has nothing there {said}. Is `url` right?")
+    is_by_policy = own is not None and not _NOT_ALLOWED.search(said)
     if status == 403 and (method == "GET" or not is_by_policy):
         # Whether a record that is changed is the only one that may not be, nobody knows: the others are not held up.
-        raise (NotAllowed if method == "PATCH" else Denied)(f"does not allow it to who asks {said}")
+        is_of_record = method == "PATCH" and own is not None
+        role = "evt_mgmt_integration" if path == EVENTS else "itil"
+        raise (NotAllowed if is_of_record else Denied)(
+            f"does not allow it to who asks {said}. Its user needs the role {role}"
+        )
     raise Rejected(f"refuses it {said}")
 
 
-def _error(answer: Answer) -> str:
-    """What an answer says is wrong, in one line."""
+def _own_error(answer: Answer) -> str | None:
+    """What an instance says is wrong, in one line. `None` when it was somebody else."""
     try:
         error = answer.json()["error"]
         parts = [error] if isinstance(error, str) else [error.get("message"), error.get("detail")]
     except Exception:  # noqa: BLE001  # whatever a gateway says instead
-        return answer.shown
+        return None
     return cut(" ".join(": ".join(str(part) for part in parts if part).split()), 400)
 
 
@@ -155,8 +186,7 @@ def _result(answer: Answer) -> Any:
     """What an answer of 200 or 201 brings. It may hold an error all the same, beside a part of the result."""
     said = answer.json()
     if not isinstance(said, dict) or "error" in said or "result" not in said:
-        why = _error(answer) if isinstance(said, dict) and "error" in said else answer.shown
-        raise answer.unclear(f"answered {answer.status} and did not finish: {why}")
+        raise answer.unclear(f"answered {answer.status} and did not finish: {_own_error(answer) or answer.shown}")
     return said["result"]
 
 

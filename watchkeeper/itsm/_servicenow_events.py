@@ -52,6 +52,9 @@ class Events:
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:  # noqa: ARG002  # the port's
         raise Unavailable("does not tell what became of an event")
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:  # noqa: ARG002  # the port's
+        return None
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         if isinstance(command, TicketDraft):
             event = self._opening(command)
@@ -67,8 +70,8 @@ class Events:
         except Outcome as outcome:
             return [
                 Finding(
-                    f"events can not be sent: {outcome}. The user needs the role evt_mgmt_integration, and the "
-                    "instance the plugin Event Management"
+                    f"events can not be sent: {outcome}. Check `url`: {self._client.url}. The user needs the role "
+                    "evt_mgmt_integration, and the instance the plugin Event Management"
                 )
             ]
         return ()

@@ -56,8 +56,7 @@ class OAuth:
         return {"Authorization": f"Bearer {self._token.get()}"}
 
     def renew(self) -> bool:
-        self._token.forget()
-        return True
+        return self._token.forget()
 
 
 def login_of(options: Options, surroundings: Surroundings) -> Login:

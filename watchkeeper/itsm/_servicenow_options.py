@@ -65,6 +65,9 @@ class Options(RemoteOptions):
     """Fields that every new problem gets; `fields` and `fields_by` are those of incidents."""
     close_code: str = "Solution provided"
     """Resolution code of incidents that are resolved, one of the instance's own choices."""
+    duplicate_close_code: str = ""
+    """Resolution code of incidents that are resolved as duplicates. If it is empty it is Duplicate where the instance
+    has this code, else `close_code`."""
     close_notes: str = ""
     """Resolution notes. If it is empty they say what watchkeeper notes: since when it is over, and why."""
     resolve_fields: dict[str, JsonValue] = Field(default={})

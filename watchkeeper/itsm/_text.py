@@ -2,9 +2,15 @@
 
 import re
 from hashlib import sha256
+from html import unescape
 from typing import Final
 
+from watchkeeper.domain.ticket import MAX_FINDING
+
 _ENDS: Final = re.compile(r"\n|[.!?;](?=\s)")
+_TAG: Final = re.compile(r"</?[a-zA-Z][^<>]{0,1000}>|<!--.{0,1000}?-->", re.DOTALL)
+_BREAK: Final = re.compile(r"<br\b[^<>]{0,1000}>|</(?:p|div|li|tr|h[1-6])>", re.IGNORECASE)
+_UNPRINTABLE: Final = re.compile("[\0\ud800-\udfff]")  # which no database keeps
 _MARK: Final = re.compile(r"\n*\[wk-[0-9a-f]{12}\]\s*\Z")
 
 
@@ -18,6 +24,15 @@ def cut(text: str, limit: int) -> str:
     half = len(head) // 2
     at = next((end for end in reversed(ends) if half <= end <= len(head)), max(head.rfind(" "), 0))
     return (head[: at if at >= half else len(head)].rstrip() + "…")[:limit]
+
+
+def found_out(text: str) -> str:
+    """A text that people wrote about a problem, of the length that is kept, without the marks of HTML."""
+    plain = text
+    if _TAG.search(text):
+        plain = unescape(_TAG.sub("", _BREAK.sub("\n", text))).replace("\xa0", " ")
+    lines = [" ".join(line.split()) for line in _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", plain).split("\n")]
+    return cut("\n".join(line for line in lines if line), MAX_FINDING)
 
 
 def mark(key: str) -> str:

@@ -5,17 +5,25 @@ protocol and decides nothing about retries: it only names what happened. A call 
 it raises one of the outcomes below. What follows from them is decided once, in `engine/delivery.py`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
+from pydantic import model_validator
+
+from watchkeeper.domain.announced import Announced
+from watchkeeper.domain.article import Article
 from watchkeeper.domain.budget import Budget
+from watchkeeper.domain.lessons import MOST_TEXT
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import AutoResolve, Language, Ticket, TicketChange, TicketDraft, TicketPolicy
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import DurationMs, PositiveDurationMs, Rate
 
+MOST_RESOLUTION: Final = MOST_TEXT
+MOST_CHANGES: Final = 5000
 _NEVER_MS: Final = 100 * 365 * 86_400_000
+_SWEEP_MS: Final = 900_000
 
 
 class Outcome(Exception):
@@ -94,11 +102,52 @@ class TicketBackend(Protocol):
         that was merged into another is told under the ref that was asked for. Raises rather than leave out what it
         could not read."""
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        """The refs of watchkeeper's own tickets that were changed in the last so many milliseconds, in no order, some
+        hundred at most; others among them do no harm. `None`: there are more, or the system can not tell, and all
+        tickets are to be read. What was deleted may be missing. Tells by the system's own clock, as far as it can,
+        and in a call or two."""
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         """The calls that would create a ticket, or change one, without making any."""
 
     def check(self) -> Sequence[Finding]:
         """The self-test: what would make calls fail."""
+
+
+@runtime_checkable
+class TellsResolution(Protocol):
+    """A ticket system that keeps what people say when they resolve a ticket."""
+
+    def resolution(self, ticket: Ticket) -> str:
+        """What a person said that resolved a ticket which is over; empty where nobody said anything, or where it was
+        watchkeeper that resolved it. `MOST_RESOLUTION` characters at most. May raise an Outcome."""
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """A ticket system in which people publish articles."""
+
+    def articles(self, query: str, most: int) -> Iterator[Sequence[Article]]:
+        """The articles that are published, the newest first, `most` at most; of long ones the end may be missing.
+        They come page by page, and nothing is asked for a page before it is wanted. `query`: which of them, in the
+        system's own words; all where it is empty. The iterator may raise an Outcome."""
+
+
+@runtime_checkable
+class PlansChanges(Protocol):
+    """A ticket system in which changes are planned and approved."""
+
+    def planned_changes(self, from_ms: int, to_ms: int) -> Iterator[Sequence[Announced]]:
+        """The changes that were approved and have a window which touches the time from one instant until another:
+        those that are yet to come or under way, and those that are done with what came of them. What is on hold or
+        cancelled is none of them. `MOST_CHANGES` at most.
+
+        They come page by page, and nothing is asked for a page before it is wanted; a page may be empty. The iterator
+        may raise an Outcome: then what it gave is not all, and tells nothing."""
+
+    def check_changes(self) -> Sequence[Finding]:
+        """The self-test: what would keep changes from being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +178,22 @@ class BackendOptions(Model):
     rate: Rate | None = None
     """How many calls the backend gets at most, such as `60/m` or `2000/h`. No end if this is not set."""
     sync: PositiveDurationMs = 60_000
-    """How often tickets are read back, to see what people did to them."""
+    """How often tickets are read back, to see what people did to them: those that have changed, where the backend can
+    tell."""
+    sweep: PositiveDurationMs = _SWEEP_MS
+    """How often all tickets are read back, changed or not: so a deleted one is noticed, and what was missed. Not more
+    often than `sync`, whose time counts where it is longer than this default."""
     index_lag: DurationMs | None = None
     """How long a new ticket may stay invisible to the backend's own search. Each type has its own time otherwise."""
     certain_after: DurationMs | None = None
     """How long after its beginning a call that had no answer may still be carried out: longer where a proxy, or the
     system itself, holds calls back for long. Each type has its own time otherwise."""
+
+    @model_validator(mode="after")
+    def _sweeps_no_more_often_than_it_reads(self) -> "BackendOptions":
+        if "sweep" in self.model_fields_set and self.sweep < self.sync:
+            raise ValueError("`sweep` must be at least as long as `sync`")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +209,10 @@ class BackendKind:
     certain_after_ms: Callable[[Any], int] = lambda _options: 0
     """Of its options: how long after the beginning of a call that had no answer it is certain whether it was carried
     out. Where the system keeps keys apart by itself it does not matter."""
+    publishes: Callable[[Any], bool] = lambda _options: False
+    """Of its options: whether it is a `Publishes`, which has articles to read."""
+    plans_changes: Callable[[Any], bool] = lambda _options: False
+    """Of its options: whether it is a `PlansChanges`, which has changes to read."""
     reads_back: Callable[[Any], bool] = lambda _options: True
     """Of its options: whether it can tell what became of its tickets. If not, `fetch` is not to be called: a ticket
     is what was last made of it."""
@@ -163,5 +226,6 @@ class BackendKind:
             index_lag_ms=self.index_lag_ms if options.index_lag is None else options.index_lag,
             rate_per_minute=options.rate,
             read_every_ms=options.sync if self.reads_back(options) else _NEVER_MS,
+            sweep_every_ms=max(options.sweep, options.sync),
             language=options.language or Language.ENGLISH,
         )

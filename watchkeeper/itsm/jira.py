@@ -9,14 +9,18 @@ API of service desks takes only what is on the customers' form, so that label an
 and a crash between the two would leave a ticket that nobody finds again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import ceil
 from typing import Any, Final
 
+from watchkeeper.domain.announced import Announced
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
 from watchkeeper.itsm import _jira_moves as moves
 from watchkeeper.itsm import _jira_text as text
+from watchkeeper.itsm._closing import last_of, told
 from watchkeeper.itsm._jira_api import Api, Forbidden, Missing, mapping
+from watchkeeper.itsm._jira_changes import Changes
 from watchkeeper.itsm._jira_check import self_test
 from watchkeeper.itsm._jira_draft import changed_levels, level_fields, new_issue
 from watchkeeper.itsm._jira_fields import Form
@@ -24,6 +28,7 @@ from watchkeeper.itsm._jira_issues import Issues
 from watchkeeper.itsm._jira_options import Options
 from watchkeeper.itsm._jira_record import PROPERTY, Record
 from watchkeeper.itsm._jira_site import Site
+from watchkeeper.itsm._left_out import LeftOut
 from watchkeeper.itsm.base import (
     BackendKind,
     Call,
@@ -38,20 +43,20 @@ from watchkeeper.itsm.base import (
 
 _LATE_MS: Final = 60_000  # so long Jira may go on with a call that nobody waits for any more
 _LAG_MS: Final = 120_000
-_MOST_KEPT: Final = 20  # things that were left out and are told by `check`
 _WRITING: Final = ("EDIT_ISSUES", "TRANSITION_ISSUES", "ADD_COMMENTS")
 
 
 class JiraBackend:
     """A Jira by its name in the configuration."""
 
-    def __init__(self, _name: str, options: Options, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, options: Options, surroundings: Surroundings) -> None:
         self._options = options
         self._clock = surroundings.clock
         self._api = Api(options, surroundings)
-        self._issues = Issues(self._api)
         self._site = Site(self._api, options, surroundings.clock)
-        self._left_out: dict[str, None] = {}
+        self._issues = Issues(self._api, lambda: self._site.finding_fields().values())
+        self._left_out = LeftOut(name)
+        self._changes = Changes(self._api, options, surroundings.clock)
 
     def find(self, key: str) -> Sequence[Ticket]:
         if not key or any(character.isspace() for character in key):
@@ -109,6 +114,25 @@ class JiraBackend:
             self._api.confirm_absence()
         return found
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        return self._issues.changed(ceil(within_ms / 60_000))
+
+    def resolution(self, ticket: Ticket) -> str:
+        """What whoever resolved it commented at about that time, with the resolution in front: alone it says too
+        little."""
+        record = self._read(ticket)
+        ending = record.ending(self._site.me)
+        is_over = record.state(self._options.states) in (TicketState.RESOLVED, TicketState.CLOSED)
+        if ending is None or not is_over or not (said := last_of(ending, self._issues.remarks(record.id))):
+            return ""
+        return told(str((record.fields.get("resolution") or {}).get("name", "")), said)
+
+    def planned_changes(self, from_ms: int, to_ms: int) -> Iterator[Sequence[Announced]]:
+        return self._changes.planned(from_ms, to_ms)
+
+    def check_changes(self) -> Sequence[Finding]:
+        return list(self._changes.check())
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         """Types, forms and choices are asked for. Of a change it is not known which issue it is of."""
         if isinstance(command, TicketDraft):
@@ -120,16 +144,15 @@ class JiraBackend:
         if command.state is not None:
             body = {"transition": {"id": f"of a transition to {command.state}"}}
             calls.append(Call("POST", self._api.url("/issue/ID/transitions"), body))
-        if command.problem:
-            calls.append(Call("POST", self._api.url("/issueLink"), self._link(command.problem, "ID")))
+        calls += [Call("POST", self._api.url("/issueLink"), link) for link in self._links(command, "ID").values()]
         return [*calls, Call("POST", self._api.url("/issue/ID/comment"), self._comment(command))]
 
     def check(self) -> Sequence[Finding]:
-        findings = list(self_test(self._api, self._site, self._issues, self._options))
-        return list(dict.fromkeys([*findings, *map(Finding, self._left_out)]))
+        findings = self_test(self._api, self._site, self._issues, self._options)
+        return list(dict.fromkeys([*findings, *self._left_out.findings()]))
 
     def _ticket(self, record: Record) -> Ticket:
-        return record.ticket(self._options.states, self._site.me, self._site.url)
+        return record.ticket(self._options.states, self._site.me, self._site.url, self._site.finding_fields())
 
     def _read(self, ticket: Ticket, *fields: str) -> Record:
         record = self._issues.one(ticket.ref, *fields)
@@ -145,8 +168,7 @@ class JiraBackend:
             field, value = self._site.request_type(issue_type)
             body["fields"][field.id] = value
         for each in left_out:
-            if len(self._left_out) < _MOST_KEPT:
-                self._left_out[f"{issue_type.name} in {self._options.project}: {each}"] = None
+            self._left_out.note(each, f"{issue_type.name} in {self._options.project}: {each}: tickets go without it")
         return body
 
     def _changed(self, ticket: Ticket, record: Record, change: TicketChange) -> Record:
@@ -159,8 +181,8 @@ class JiraBackend:
             record = self._moved(ticket, record, change.state)
         if was_over:
             self._set_levels(ticket, record, change)
-        if change.problem:
-            self._link_to(ticket, change.problem)
+        if links := self._links(change, ticket.ref):
+            self._make_links(ticket, links)
         return record
 
     def _set_levels(self, ticket: Ticket, record: Record, change: TicketChange) -> None:
@@ -201,18 +223,32 @@ class JiraBackend:
             raise Rejected(f"{record.number} is {after.status!r} after {chosen.get('name')!r}: that is not {wanted}")
         return after
 
-    def _link_to(self, ticket: Ticket, problem: str) -> None:
-        """Jira does not tell whether a link was there already: so it is looked for."""
-        links = self._read(ticket, "issuelinks").fields.get("issuelinks") or ()
-        ends = [link.get(side) for link in links for side in ("inwardIssue", "outwardIssue")]
-        if not any(end and str(end.get("id")) == problem for end in ends):
-            with suppress(Missing):  # of a problem that was deleted the note still tells
-                self._api.write("POST", "/issueLink", self._link(problem, ticket.ref), 200, 201)
+    def _make_links(self, ticket: Ticket, links: Mapping[str, Mapping[str, Any]]) -> None:
+        """Jira does not tell whether a link was there already: so it is looked for, whatever its type. One that is
+        there is somebody's."""
+        there = self._read(ticket, "issuelinks").fields.get("issuelinks") or ()
+        linked = {str((link.get(side) or {}).get("id")) for link in there for side in ("inwardIssue", "outwardIssue")}
+        for other, body in links.items():
+            if other not in linked:
+                with suppress(Missing):  # of what was deleted the note still tells
+                    self._api.write("POST", "/issueLink", body, 200, 201)
 
-    def _link(self, problem: str, incident: str) -> dict[str, Any]:
-        """As in "problem causes incident": what causes is the inward issue."""
-        ends = {"inwardIssue": {"id": problem}, "outwardIssue": {"id": incident}}
-        return {"type": {"name": self._site.link_type()}, **ends}
+    def _links(self, change: TicketChange, ref: str) -> dict[str, Mapping[str, Any]]:
+        """What a ticket is to be linked to, and how, as in "problem causes incident" and "incident duplicates other":
+        what does something is the inward issue."""
+        links: dict[str, Mapping[str, Any]] = {}
+        for source in (change.cause, change.problem):
+            if source and source != ref:
+                links[source] = self._link(self._site.link_type(), source, ref)
+        if change.duplicate and change.duplicate != ref:
+            try:
+                links[change.duplicate] = self._link(self._site.duplicate_type(), ref, change.duplicate)
+            except Rejected as refusal:  # the note says it too
+                self._left_out.note("duplicates", f"duplicates are not linked: {refusal}")
+        return links
+
+    def _link(self, type_name: str, source: str, target: str) -> dict[str, Any]:
+        return {"type": {"name": type_name}, "inwardIssue": {"id": source}, "outwardIssue": {"id": target}}
 
     def _comment(self, change: TicketChange) -> dict[str, Any]:
         body: dict[str, Any] = {"body": text.note(change.note, change.key, cloud=self._api.is_cloud)}
@@ -237,5 +273,6 @@ KIND = BackendKind(
     Options,
     JiraBackend,
     index_lag_ms=_LAG_MS,
+    plans_changes=lambda _options: True,
     certain_after_ms=lambda options: options.timeout + max(options.timeout, _LATE_MS),
 )

@@ -5,7 +5,16 @@ from dataclasses import asdict
 from typing import Protocol
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
-from watchkeeper.itsm.base import BackendKind, BackendOptions, Call, Finding, Rejected, Surroundings
+from watchkeeper.itsm._text import cut
+from watchkeeper.itsm.base import (
+    MOST_RESOLUTION,
+    BackendKind,
+    BackendOptions,
+    Call,
+    Finding,
+    Rejected,
+    Surroundings,
+)
 
 
 class Desk(Protocol):
@@ -13,6 +22,8 @@ class Desk(Protocol):
 
     def find(self, desk: str, key: str) -> Sequence[Ticket]: ...
     def fetch(self, desk: str, refs: Iterable[str]) -> Sequence[Ticket]: ...
+    def changed(self, desk: str, since_ms: int) -> Sequence[str] | None: ...
+    def resolution(self, desk: str, ref: str) -> str: ...
     def create(self, desk: str, draft: TicketDraft, now_ms: int) -> Ticket: ...
     def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None: ...
 
@@ -47,6 +58,13 @@ class LocalBackend:
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:
         return self._desk.fetch(self._name, refs)
+
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        return self._desk.changed(self._name, self._clock() - within_ms)
+
+    def resolution(self, ticket: Ticket) -> str:
+        """What somebody gave as a reason to `watchkeeper tickets resolve` or `close`."""
+        return cut(self._desk.resolution(self._name, ticket.ref), MOST_RESOLUTION)
 
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return [Call("write", f"desk:{self._name}", asdict(command))]

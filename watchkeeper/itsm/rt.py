@@ -8,17 +8,22 @@ has the note has all of it.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 from re import ASCII, fullmatch
 from typing import Any, Final
 
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
+from watchkeeper.itsm._closing import last_of, told
+from watchkeeper.itsm._left_out import LeftOut
 from watchkeeper.itsm._rt_api import PATH, Api, Forbidden, Look, Queue
 from watchkeeper.itsm._rt_check import self_test
-from watchkeeper.itsm._rt_options import NoteKind, Options
+from watchkeeper.itsm._rt_options import NoteKind, Options, ProblemLink
 from watchkeeper.itsm._rt_record import (
+    SYSTEM,
     Record,
     changed_fields,
     is_linked,
+    links_of,
     new_ticket,
     note_of,
     number_of,
@@ -39,17 +44,18 @@ from watchkeeper.itsm.base import (
 )
 
 _MAX_ID: Final = 2**31 - 1
-_MAX_KEPT: Final = 20  # fields that were left out and are told by `check`
+_MAX_MERGED: Final = 50  # merged tickets of which it is known where they are
 _LATE_MS: Final = 60_000  # so long RT may go on with a call that nobody waits for any more
 
 
 class RtBackend:
     """A Request Tracker by its name in the configuration."""
 
-    def __init__(self, _name: str, options: Options, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, options: Options, surroundings: Surroundings) -> None:
         self._options = options
         self._api = Api(options, surroundings)
-        self._left_out: dict[str, Finding] = {}
+        self._left_out = LeftOut(name)
+        self._merged: dict[str, str] = {}  # into which ones, by their ids; those that were read last
 
     def find(self, key: str) -> Sequence[Ticket]:
         if not key:
@@ -90,7 +96,7 @@ class RtBackend:
             return self._ticket(look)
         fields = changed_fields(self._options, change, look.shown)
         if fields:
-            look = self._change(ticket, look, fields, change.problem)
+            look = self._change(ticket, look, fields, change)
         if change.note or change.key:
             note = note_of(look.shown.subject, change)
             if self._options.notes is NoteKind.CORRESPOND:
@@ -109,6 +115,26 @@ class RtBackend:
         looks = [look for ref in missing if (look := self._look(ref)) is not None]
         return [*self._tickets(found), *map(self._ticket, looks)]
 
+    def changed(self, within_ms: int) -> Sequence[str] | None:
+        """A merged ticket is changed when it is merged, and when the one that it was merged into is."""
+        minutes = ceil(within_ms / 60_000)
+        into = dict(self._merged)
+        found = self._api.changed(self._options.key_field, minutes, set(into.values()))
+        merged = self._api.merged(minutes)
+        if found is None or merged is None:
+            return None
+        return [*{*found, *merged, *(own for own, shown in into.items() if shown in found)}]
+
+    def resolution(self, ticket: Ticket) -> str:
+        """What whoever resolved it said at about that time, to colleagues or to whom it concerned."""
+        look = self._look(ticket.ref)
+        if look is None or self._ticket(look).state not in (TicketState.RESOLVED, TicketState.CLOSED):
+            return ""
+        ending = self._api.ending(look, {look.shown.status.lower()})
+        if ending is None or ending.who in (look.own.creator, SYSTEM):
+            return ""
+        return told(last_of(ending, self._api.remarks(look, ending.who)))
+
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         """Custom fields are named; a call that is made has their numbers."""
         url = f"{self._options.url}{PATH}/ticket"
@@ -120,7 +146,7 @@ class RtBackend:
         return calls
 
     def check(self) -> Sequence[Finding]:
-        return list(dict.fromkeys([*self_test(self._api, self._options), *self._left_out.values()]))
+        return list(dict.fromkeys([*self_test(self._api, self._options), *self._left_out.findings()]))
 
     def _look(self, ref: str) -> Look | None:
         """What is under an id; `None` where there is nothing, or nothing any more that watchkeeper may see.
@@ -138,6 +164,11 @@ class RtBackend:
             raise Denied(str(refusal)) from None
 
     def _ticket(self, look: Look) -> Ticket:
+        self._merged.pop(look.own.id, None)
+        if look.own.is_merged:
+            self._merged[look.own.id] = look.shown.id
+            if len(self._merged) > _MAX_MERGED:
+                self._merged.pop(next(iter(self._merged)), None)
         is_touched = look.own.is_merged or bool(self._api.touched([look.own]))
         return ticket_of(self._options, look.own, look.shown, is_touched=is_touched)
 
@@ -153,7 +184,7 @@ class RtBackend:
                 tickets.append(ticket_of(self._options, record, record, is_touched=record.id in touched))
         return tickets
 
-    def _change(self, ticket: Ticket, before: Look, fields: dict[str, Any], problem: str) -> Look:
+    def _change(self, ticket: Ticket, before: Look, fields: dict[str, Any], change: TicketChange) -> Look:
         """The ticket as it is with these fields."""
         said = self._api.change(ticket.ref, fields, ticket.version or before.version)
         after = self._look(ticket.ref)
@@ -164,16 +195,20 @@ class RtBackend:
             if status != before.shown.status:
                 raise Conflict(f"{number_of(after.shown.id)} became {status} when it was to become {wanted}")
             raise Rejected(f"{number_of(after.shown.id)} stays {status}: {said or 'RT does not say why'}")
-        if problem and not self._is_linked(after.shown, problem):
-            raise Rejected(f"{number_of(after.shown.id)} is not linked to {number_of(problem)}: {said}")
+        for link, ref in links_of(self._options, change):
+            if self._is_linked(after.shown, link, ref):
+                continue
+            if ref == change.problem:
+                raise Rejected(f"{number_of(after.shown.id)} is not linked to {number_of(ref)}: {said}")
+            self._left_out.note("links", f"{number_of(after.shown.id)} is not linked to {number_of(ref)}: {said}")
         self._note_left_out(after.shown, fields.get("CustomFields", {}), fields.get("Priority"))
         return after
 
-    def _is_linked(self, record: Record, problem: str) -> bool:
-        if is_linked(self._options, record, problem):
+    def _is_linked(self, record: Record, link: ProblemLink, ref: str) -> bool:
+        if is_linked(record, link, ref):
             return True
-        merged = self._look(problem)
-        return merged is not None and is_linked(self._options, record, merged.shown.id)
+        merged = self._look(ref)
+        return merged is not None and is_linked(record, link, merged.shown.id)
 
     def _queue(self, name: str) -> Queue:
         """A queue whose tickets can be found by their keys.
@@ -216,17 +251,13 @@ class RtBackend:
         for name, value in custom.items():
             wanted = [str(one) for one in (value if isinstance(value, list) else [value]) if value is not None]
             if wanted and sorted((now.custom or {}).get(name, [])) != sorted(wanted):
-                self._leave_out(
+                self._left_out.note(
                     name,
                     f"the custom field {name!r} of {number_of(now.id)} was not set: see its pattern and choices, and "
                     "the rights SetInitialCustomField and ModifyCustomField",
                 )
         if priority is not None and now.priority != priority:
-            self._leave_out("Priority", f"the priority of {number_of(now.id)} was not set")
-
-    def _leave_out(self, name: str, message: str) -> None:
-        if name in self._left_out or len(self._left_out) < _MAX_KEPT:
-            self._left_out[name] = Finding(message)
+            self._left_out.note("Priority", f"the priority of {number_of(now.id)} was not set: ask for ModifyTicket")
 
 
 def _is_id(ref: str) -> bool:

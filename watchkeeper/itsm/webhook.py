@@ -43,6 +43,7 @@ OF_CREATE: Final = (
 )  # fmt: skip
 OF_CHANGE: Final = (
     "event", "key", "ref", "number", "title", "note", "state", "impact", "urgency", "priority", "problem",
+    "duplicate", "cause",
 )  # fmt: skip
 NAMES: Final = tuple(dict.fromkeys((*OF_CREATE, *OF_CHANGE)))
 
@@ -52,6 +53,9 @@ _OURS: Final = {"content-length", "content-type", "host", "transfer-encoding"} |
 }
 _CREDENTIAL: Final = re.compile(r"authorization|cookie|api-?key|token|secret|password", re.IGNORECASE)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SAYS_NOTHING: Final = 204
+_NOWHERE: Final = (404, 405)
+_LOGIN: Final = re.compile(rb"<input[^>]{0,500}type=[\"']?password", re.IGNORECASE)
 _MAX_TOLD: Final = 200  # characters of an id or a number that the receiver gives
 _URL: Final = TypeAdapter(Annotated[HttpUrl, AfterValidator(confidential)])
 
@@ -140,8 +144,8 @@ class WebhookBackend:
         return ()
 
     def create(self, draft: TicketDraft) -> Ticket:
-        told = self._send(draft.key, self._document(draft, None))
         fields = self._options.answer
+        told = self._send(draft.key, self._document(draft, None), must_tell=fields.ref is not None)
         ref, number, url = _told(told, fields.ref), _told(told, fields.number), _told(told, fields.url)
         return Ticket(ref or draft.key, number or ref or draft.key, draft.key, TicketState.OPEN, draft.title, url)
 
@@ -151,6 +155,9 @@ class WebhookBackend:
 
     def fetch(self, refs: Iterable[str]) -> Sequence[Ticket]:  # noqa: ARG002
         raise Unavailable("the receiver of a webhook is not asked what became of its tickets")
+
+    def changed(self, within_ms: int) -> Sequence[str] | None:  # noqa: ARG002
+        return None
 
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         url = self._options.url if isinstance(self._options.url, str) else "(secret)"
@@ -178,8 +185,15 @@ class WebhookBackend:
         except RenderError as error:
             raise Rejected(f"`body` can not be made: {error}") from None
 
-    def _send(self, key: str, document: Any) -> Any:
-        """What the receiver answered; `None` where it is not meant to be JSON."""
+    def _send(self, key: str, document: Any, *, must_tell: bool = False) -> Any:
+        """What the receiver answered; `None` where it is not meant to be JSON.
+
+        Args:
+            must_tell: whether an answer that is no JSON is not the whole one. A 204 has none, and is.
+
+        Raises:
+            Ambiguous: half an answer.
+        """
         body = json.dumps(document, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json"}
         if key:
@@ -188,7 +202,14 @@ class WebhookBackend:
             timestamp = str(self._clock() // 1000)
             headers |= {TIMESTAMP: timestamp, SIGNATURE: signature(reveal(self._options.secret), timestamp, body)}
         answer = self._http.call(self._options.method, self._address(), data=body, headers=headers)
-        return answer.json() if answer.body.lstrip()[:1] in (b"{", b"[") else None
+        try:
+            return answer.json()
+        except Ambiguous as outcome:
+            if answer.body.lstrip()[:1] in (b"{", b"["):
+                raise
+            if must_tell and answer.status != _SAYS_NOTHING:
+                raise Ambiguous(f"{outcome} (`answer.ref` wants JSON)") from None
+            return None
 
     def _address(self) -> str:
         url = reveal(self._options.url).strip()
@@ -220,7 +241,8 @@ def _values(command: TicketDraft | TicketChange, ticket: Ticket | None) -> tuple
             values[name] = getattr(command, name)
         values["labels"] = dict(command.labels)
         return values, OF_CREATE
-    values |= {"note": command.note, "problem": command.problem, "state": str(command.state or "")}
+    values |= {"note": command.note, "state": str(command.state or "")}
+    values |= {"problem": command.problem, "duplicate": command.duplicate, "cause": command.cause}
     values["event"] = "update" if command.state is None else _EVENTS.get(command.state, "update")
     if ticket is not None:
         values |= {"key": ticket.key, "ref": ticket.ref, "number": ticket.number, "title": ticket.title}
@@ -242,11 +264,14 @@ def _judge(answer: Answer) -> None:
     """Any 2xx is done. What is not said to be refused may be done, and is said again."""
     status = answer.status
     if status in (401, 403):
-        raise Denied(f"does not accept who asks ({status}): {answer.shown}")
+        raise Denied(f"does not accept who asks ({status}): {answer.shown}. Check `headers` and `secret`")
     if status in (409, 425):
         raise Ambiguous(f"is busy with the same call ({status}): {answer.shown}")
+    if 200 <= status < 300 and _LOGIN.search(answer.body):
+        raise Denied(f"shows a login page ({status}): {answer.shown}. Check `url` and `headers`")
     if 400 <= status < 500 and status not in (407, 408, 429, 499):
-        raise Rejected(f"refuses the call ({status}): {answer.shown}")
+        hint = ". Is `url` right, and does it take such calls?" if status in _NOWHERE else ""
+        raise Rejected(f"refuses the call ({status}): {answer.shown}{hint}")
 
 
 KIND = BackendKind(

@@ -7,12 +7,22 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
-from watchkeeper.domain.desk import Act, act_on
-from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft, TicketState
+from watchkeeper.domain.desk import Act, WrongMove, act_on, in_words, said_at_the_end
+from watchkeeper.domain.ticket import (
+    MAX_FINDING,
+    ProblemFindings,
+    Ticket,
+    TicketChange,
+    TicketDraft,
+    TicketKind,
+    TicketState,
+)
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 
 _AT_ONCE: Final = 1000
+_MAX_CHANGED: Final = 100
+_MOST_NOTES: Final = 50
 _NUMBER: Final = re.compile(r"DESK-(\d{1,18})", re.ASCII | re.IGNORECASE)
 _rows, _notes = tables.desk_tickets, tables.desk_notes
 
@@ -42,6 +52,27 @@ class StoredDesk:
                 found += map(_ticket, connection.execute(select(_rows).where(_rows.c.desk == desk, some)))
         return found
 
+    def changed(self, desk: str, since_ms: int) -> list[str] | None:
+        """The refs of the tickets that were changed since then; `None` when these are too many."""
+        query = select(_rows.c.id).where(_rows.c.desk == desk, _rows.c.updated_ms >= since_ms).limit(_MAX_CHANGED + 1)
+        with self.database.read() as connection:
+            found = [str(id_) for id_ in connection.scalars(query)]
+        return None if len(found) > _MAX_CHANGED else found
+
+    def resolution(self, desk: str, ref: str) -> str:
+        """What a person said when the ticket was resolved or closed last; empty where it is not, or nobody did."""
+        mine = (_rows.c.id == _id(ref)) & (_rows.c.desk == desk)
+        ended = _rows.c.state.in_((TicketState.RESOLVED.value, TicketState.CLOSED.value))
+        query = (
+            select(_notes.c.text)
+            .join_from(_notes, _rows)
+            .where(mine, ended, _notes.c.key.is_(None))
+            .order_by(_notes.c.id.desc())
+            .limit(_MOST_NOTES)
+        )
+        with self.database.read() as connection:
+            return said_at_the_end(connection.scalars(query))
+
     def create(self, desk: str, draft: TicketDraft, now_ms: int) -> Ticket:
         """Adds a ticket. There is one of each key only: where it is there already, it stays as it is."""
         with self.database.write() as connection:
@@ -64,7 +95,8 @@ class StoredDesk:
             return _ticket(connection.execute(added.returning(_rows)).one())
 
     def update(self, desk: str, ref: str, change: TicketChange, now_ms: int) -> Ticket | None:
-        """Adds a note and moves state, impact and urgency. A change whose key is there already is not made again.
+        """Adds a note, and moves state, impact and urgency. Links are made where there are none yet. A change whose
+        key is there already is not made again.
 
         Returns the ticket after it; `None` when there is no such ticket.
         """
@@ -81,6 +113,8 @@ class StoredDesk:
             note = insert(_notes).values(ticket_id=found.id, key=key, at_ms=now_ms, text=change.note)
             connection.execute(note)
             values: dict[str, Any] = {"updated_ms": now_ms}
+            links = {"problem": change.problem, "duplicate": change.duplicate}
+            values |= {name: link for name, link in links.items() if link and not getattr(found, name)}
             changed = {"state": change.state, "impact": change.impact, "urgency": change.urgency}
             values |= {name: new.value for name, new in changed.items() if new is not None}
             return _ticket(connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one())
@@ -91,7 +125,7 @@ class StoredDesk:
         Returns the desk, and the ticket after it; `None` when there is no such ticket.
 
         Raises:
-            WrongMove: it can not be done to the ticket as it is. Nothing was changed.
+            WrongMove: it can not be done to the ticket as it is, or what it is. Nothing was changed.
         """
         found = _NUMBER.fullmatch(number)
         mine = _rows.c.id == (int(found[1]) if found else None)
@@ -100,6 +134,8 @@ class StoredDesk:
             if row is None:
                 return None
             outcome = act_on(_ticket(row), act)
+            if act.insight is not None and row.kind != TicketKind.PROBLEM.value:
+                raise WrongMove(f"DESK-{row.id} is no problem: only a problem has a {in_words(act.insight)}")
             connection.execute(insert(_notes).values(ticket_id=row.id, at_ms=now_ms, text=outcome.note))
             values = {
                 "state": outcome.state.value,
@@ -110,6 +146,8 @@ class StoredDesk:
             told = tables.tickets
             same = (told.c.backend == row.desk) & (told.c.ref == str(row.id))
             connection.execute(update(told).where(same).values(**values))
+            if act.insight is not None:
+                values[act.insight.value.replace("-", "_")] = act.text[:MAX_FINDING]
             return row.desk, _ticket(
                 connection.execute(update(_rows).where(mine).values(**values).returning(_rows)).one()
             )
@@ -134,4 +172,7 @@ def _ticket(row: Any) -> Ticket:
         title=row.title,
         assignee=row.assignee,
         is_touched=row.touched,
+        findings=ProblemFindings(
+            row.workaround, row.root_cause, row.known_error, is_known_error=row.known_error != ""
+        ),
     )

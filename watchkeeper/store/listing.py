@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import exists, select
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import Happening
@@ -15,6 +15,7 @@ from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 from watchkeeper.store.outbox import OutboxState
 from watchkeeper.store.record import named
+from watchkeeper.store.ticketlist import TICKETS, TicketRow, ticket_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +92,6 @@ class CommandRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketRow:
-    """A ticket as its backend last told, at `updated_ms`."""
-
-    incident_id: int
-    service: str
-    opened_ms: int
-    backend: str
-    ref: str
-    number: str
-    key: str
-    state: TicketState
-    title: str
-    url: str
-    assignee: str
-    updated_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class IncidentDetail:
     """Everything about one incident: alerts in the order they joined, timeline and commands the oldest first."""
 
@@ -120,21 +103,6 @@ class IncidentDetail:
     timeline: tuple[TimelineEntry, ...]
     commands: tuple[CommandRow, ...]
     ticket: TicketRow | None
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    at_ms: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TicketDetail:
-    """A ticket. What it says is known of a local desk's only: elsewhere `description` is `None`, `notes` empty."""
-
-    ticket: TicketRow
-    description: str | None
-    notes: tuple[Note, ...]
 
 
 _incidents, _tickets, _outbox = tables.incidents, tables.tickets, tables.outbox
@@ -156,9 +124,7 @@ _INCIDENTS: Final = select(
     _tickets.c.state.label("ticket_state"),
     _tickets.c.url.label("ticket_url"),
     _REJECTION.label("rejection"),
-).outerjoin_from(_incidents, _tickets)
-
-_TICKETS: Final = select(_tickets, _incidents.c.service, _incidents.c.opened_ms).join_from(_tickets, _incidents)
+).outerjoin_from(_incidents, _tickets, _tickets.c.incident_id == _incidents.c.id)
 
 
 def list_incidents(
@@ -193,7 +159,7 @@ def show_incident(database: Database, incident_id: int) -> IncidentDetail | None
         row = connection.execute(_INCIDENTS.where(_incidents.c.id == incident_id)).first()
         if row is None:
             return None
-        ticket = connection.execute(_TICKETS.where(_tickets.c.incident_id == incident_id)).first()
+        ticket = connection.execute(TICKETS.where(_tickets.c.incident_id == incident_id)).first()
         return IncidentDetail(
             incident=_incident(row),
             runbook=row.runbook,
@@ -205,58 +171,8 @@ def show_incident(database: Database, incident_id: int) -> IncidentDetail | None
             ),
             timeline=tuple(_entry(found) for found in belonging(events, events.c.id)),
             commands=tuple(_command(found) for found in belonging(commands, commands.c.id)),
-            ticket=None if ticket is None else _ticket(ticket),
+            ticket=None if ticket is None else ticket_row(ticket),
         )
-
-
-def list_tickets(
-    database: Database, *, state: TicketState | None = None, backend: str | None = None, limit: int = 50
-) -> list[TicketRow]:
-    """The tickets of the newest incidents first; `None` filters nothing.
-
-    Raises:
-        StoreError: the database does not answer.
-    """
-    query = _TICKETS.order_by(_tickets.c.incident_id.desc()).limit(limit)
-    if state is not None:
-        query = query.where(_tickets.c.state == state.value)
-    if backend is not None:
-        query = query.where(_tickets.c.backend == backend)
-    with database.read() as connection:
-        return [_ticket(row) for row in connection.execute(query)]
-
-
-def show_ticket(database: Database, ref_or_number: str, *, backend: str | None = None) -> TicketDetail | None:
-    """One ticket, by what people call it or by its backend's own id; `None` when there is none.
-
-    Where several backends have one, a number goes before an id, and the newest before the others.
-
-    Raises:
-        StoreError: the database does not answer.
-    """
-    called = _tickets.c.number == ref_or_number
-    query = _TICKETS.where(or_(called, _tickets.c.ref == ref_or_number))
-    if backend is not None:
-        query = query.where(_tickets.c.backend == backend)
-    query = query.order_by(called.desc(), _tickets.c.incident_id.desc()).limit(1)
-    desk, notes = tables.desk_tickets, tables.desk_notes
-    with database.read() as connection:
-        row = connection.execute(query).first()
-        if row is None:
-            return None
-        own = and_(desk.c.desk == row.backend, desk.c.key == row.key)
-        told = (
-            select(desk.c.description, notes.c.at_ms, notes.c.text)
-            .outerjoin_from(desk, notes)
-            .where(own)
-            .order_by(notes.c.id)
-        )
-        said = connection.execute(told).all()
-    return TicketDetail(
-        ticket=_ticket(row),
-        description=said[0].description if said else None,
-        notes=tuple(Note(line.at_ms, line.text) for line in said if line.at_ms is not None),
-    )
 
 
 def _incident(row: Any) -> IncidentRow:
@@ -300,9 +216,3 @@ def _command(row: Any) -> CommandRow:
         row.done_ms,
         row.last_error,
     )
-
-
-def _ticket(row: Any) -> TicketRow:
-    same = ("incident_id", "service", "opened_ms", "backend", "ref", "number", "key", "title", "url", "assignee")
-    fields = {name: getattr(row, name) for name in (*same, "updated_ms")}
-    return TicketRow(**fields, state=TicketState(row.state))

@@ -1,25 +1,41 @@
 """The outbox: ticket commands that were decided, until they are done.
 
 A command is `waiting`, then `in_flight` while somebody does it, then `delivered`, or `rejected` by its backend.
-Commands of one incident are done in their order: the next is handed out when all before it are delivered. Changes
-that wait for one ticket are handed out together, and what was tried together is tried together again as long as it
-may have been done.
+Commands of one owner, an incident or a problem, are done in their order: the next is handed out when all before it
+are delivered. What has time waits for it, unless something behind it has not: nobody is due later than who waits for
+them. Changes that wait for one ticket and are due are handed out together, and what was tried together is tried
+together again as long as it may have been done.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from watchkeeper.domain.rule import Level, Named, Severity
-from watchkeeper.domain.ticket import Command, CommandKind, Ticket, TicketChange, TicketDraft, TicketKind, TicketState
+from watchkeeper.domain.ticket import Command, CommandKind, Ticket
 from watchkeeper.store import tables
+from watchkeeper.store.commandrows import command_of, keep_ticket, of_owner, row_of, ticket_of
 from watchkeeper.store.database import Database
 
 MOST_AT_ONCE: Final = 500
+_NEVER_MS: Final = 2**62
+
+
+_rows, _earlier = tables.outbox, tables.outbox.alias("earlier")
 
 
 class OutboxState(StrEnum):
@@ -32,7 +48,7 @@ class OutboxState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Commands of one ticket to be done now, as one. `uncertain`: they may have been done already, by an attempt that
-    began at `uncertain_since_ms`. `ticket`: the incident's, if known."""
+    began at `uncertain_since_ms`. `ticket`: the owner's, if known."""
 
     commands: tuple[Command, ...]
     attempts: int
@@ -60,23 +76,37 @@ def add(connection: Connection, *commands: Command) -> None:
     """Adds commands, in their order, in the transaction of what caused them."""
     if not commands:
         return
-    rows = [
-        {
-            "incident_id": command.incident_id,
-            "backend": command.backend,
-            "key": command.key,
-            "kind": command.kind.value,
-            "payload": json.dumps(asdict(command.payload), ensure_ascii=False),
-            "state": OutboxState.WAITING.value,
-            "uncertain": False,
-            "attempts": 0,
-            "next_attempt_ms": command.created_ms,
-            "created_ms": command.created_ms,
-            "last_error": "",
-        }
-        for command in commands
-    ]
-    connection.execute(insert(tables.outbox), rows)
+    due: dict[tuple[int | None, int | None], int] = {}  # of each owner, when what comes behind is due
+    rows = []
+    for command in reversed(commands):
+        owner = command.incident_id, command.problem_id
+        due[owner] = min(due.get(owner, _NEVER_MS), max(command.created_ms, command.due_ms))
+        rows.append({**row_of(command, due[owner]), "state": OutboxState.WAITING.value})
+    _take_along(connection, {(command.incident_id, command.problem_id): command for command in commands}, due)
+    connection.execute(insert(tables.outbox), rows[::-1])
+
+
+def _take_along(
+    connection: Connection,
+    newest: Mapping[tuple[int | None, int | None], Command],
+    due: Mapping[tuple[int | None, int | None], int],
+) -> None:
+    """Has what waits only because it has time wait no longer than what comes behind it. A ticket's creation comes
+    behind nothing."""
+    for column, at in ((_rows.c.incident_id, 0), (_rows.c.problem_id, 1)):
+        wanted = [
+            {"owner": owner[at], "due": due[owner]}
+            for owner, command in newest.items()
+            if owner[at] is not None and command.kind is not CommandKind.CREATE
+        ]
+        if wanted:
+            held = (
+                _rows.c.state == OutboxState.WAITING.value,
+                _rows.c.attempts == 0,  # else it waits for a reason
+                _rows.c.next_attempt_ms > bindparam("due"),
+            )
+            sooner = update(_rows).where(column == bindparam("owner"), *held)
+            connection.execute(sooner.values(next_attempt_ms=bindparam("due")), wanted)
 
 
 def reclaim(connection: Connection, backend: str | None = None) -> None:
@@ -103,16 +133,17 @@ def recover(database: Database, backend: str) -> None:
         reclaim(connection, backend)
 
 
-_rows, _earlier = tables.outbox, tables.outbox.alias("earlier")
-_blocked = exists().where(
-    _earlier.c.incident_id == _rows.c.incident_id,
-    _earlier.c.id < _rows.c.id,
-    _earlier.c.state != OutboxState.DELIVERED.value,
-)
+def _is_blocked(owner: str) -> ColumnElement[bool]:
+    """Whether something of the same owner comes first. For each kind of owner by itself: each has its index."""
+    earlier = _earlier.c[owner] == _rows.c[owner], _earlier.c.id < _rows.c.id
+    return exists().where(*earlier, _earlier.c.state != OutboxState.DELIVERED.value)
+
+
+_IS_FREE = and_(~_is_blocked("incident_id"), ~_is_blocked("problem_id"))
 
 
 def _claimable(backend: str) -> ColumnElement[bool]:
-    return and_(_rows.c.state == OutboxState.WAITING.value, _rows.c.backend == backend, ~_blocked)
+    return and_(_rows.c.state == OutboxState.WAITING.value, _rows.c.backend == backend, _IS_FREE)
 
 
 def claim(database: Database, backend: str, now_ms: int, certain_after_ms: int | None = None) -> Claim | None:
@@ -133,7 +164,7 @@ def claim(database: Database, backend: str, now_ms: int, certain_after_ms: int |
         row = connection.execute(due.with_for_update(of=_rows, skip_locked=True)).first()
         if row is None:
             return None
-        taken = [row, *connection.execute(_belonging(row)).all()]
+        taken = [row, *connection.execute(_belonging(row, now_ms)).all()]
         goes_on = row.uncertain and (certain_after_ms is None or now_ms < (row.claimed_ms or 0) + certain_after_ms)
         in_flight = {
             "state": OutboxState.IN_FLIGHT.value,
@@ -143,11 +174,9 @@ def claim(database: Database, backend: str, now_ms: int, certain_after_ms: int |
             "claimed_ms": row.claimed_ms if goes_on else now_ms,
         }
         connection.execute(update(_rows).where(_rows.c.id.in_([one.id for one in taken])).values(**in_flight))
-        ticket = connection.execute(
-            select(tables.tickets).where(tables.tickets.c.incident_id == row.incident_id)
-        ).first()
+        ticket = connection.execute(select(tables.tickets).where(of_owner(tables.tickets, row))).first()
     return Claim(
-        tuple(map(_command, taken)),
+        tuple(map(command_of, taken)),
         row.attempts + 1,
         row.uncertain,
         ticket_of(ticket) if ticket else None,
@@ -155,15 +184,15 @@ def claim(database: Database, backend: str, now_ms: int, certain_after_ms: int |
     )
 
 
-def _belonging(row: Any) -> Select[Any]:
-    """What is done together with a command: the changes of its ticket that wait behind it."""
-    behind = and_(_rows.c.incident_id == row.incident_id, _rows.c.id > row.id)
+def _belonging(row: Any, now_ms: int) -> Select[Any]:
+    """What is done together with a command: the changes of its ticket that wait behind it and are due."""
+    behind = and_(of_owner(_rows, row), _rows.c.id > row.id)
     if row.uncertain:
         together = _rows.c.batch == row.batch  # it must be the very same change
     elif row.kind == CommandKind.CREATE.value:
         together = false()
     else:
-        together = _rows.c.state == OutboxState.WAITING.value
+        together = and_(_rows.c.state == OutboxState.WAITING.value, _rows.c.next_attempt_ms <= now_ms)
     return select(_rows).where(behind, together).order_by(_rows.c.id).limit(MOST_AT_ONCE - 1)
 
 
@@ -181,34 +210,23 @@ def settle_delivered(
         # Whatever became of the rows meanwhile: what is done is done.
         connection.execute(update(_rows).where(_rows.c.id.in_([one.id for one in commands])).values(**done))
         if ticket is not None:
-            _keep_ticket(connection, command, ticket, now_ms)
-
-
-def _keep_ticket(connection: Connection, command: Command, ticket: Ticket, now_ms: int) -> None:
-    row = {
-        "incident_id": command.incident_id,
-        "backend": command.backend,
-        "ref": ticket.ref,
-        "number": ticket.number,
-        "key": ticket.key,
-        "state": ticket.state.value,
-        "title": ticket.title,
-        "url": ticket.url,
-        "assignee": ticket.assignee,
-        "touched": ticket.is_touched,
-        "missing": 0,
-        "updated_ms": now_ms,
-    }
-    known = tables.tickets.c.incident_id == command.incident_id
-    if connection.execute(update(tables.tickets).where(known).values(**row)).rowcount == 0:
-        connection.execute(insert(tables.tickets).values(**row))
+            keep_ticket(connection, command, ticket, now_ms)
 
 
 def settle_retry(
-    database: Database, commands: Sequence[Command], error: str, next_attempt_ms: int, *, uncertain: bool
+    database: Database,
+    commands: Sequence[Command],
+    error: str,
+    next_attempt_ms: int,
+    *,
+    uncertain: bool,
+    counts: bool = True,
 ) -> None:
-    """The commands are to be tried again. `uncertain`: they may have been done; once so, they stay so."""
+    """The commands are to be tried again. `uncertain`: they may have been done; once so, they stay so. `counts`:
+    whether it was an attempt at all."""
     values: dict[str, Any] = {"next_attempt_ms": next_attempt_ms, "last_error": error}
+    if not counts:
+        values["attempts"] = _rows.c.attempts - 1
     if uncertain:
         values["uncertain"] = True
     with database.write() as connection:
@@ -222,9 +240,14 @@ def settle_rejected(database: Database, commands: Sequence[Command], error: str,
 
 
 def retry_rejected(
-    database: Database, now_ms: int, *, backend: str | None = None, incident_id: int | None = None
+    database: Database,
+    now_ms: int,
+    *,
+    backend: str | None = None,
+    incident_id: int | None = None,
+    problem_id: int | None = None,
 ) -> int:
-    """What was rejected waits again, to be tried at once: everything, or a backend's, or an incident's.
+    """What was rejected waits again, to be tried at once: everything, or a backend's, or an owner's.
 
     Returns:
         How many commands there were.
@@ -237,6 +260,8 @@ def retry_rejected(
         chosen &= _rows.c.backend == backend
     if incident_id is not None:
         chosen &= _rows.c.incident_id == incident_id
+    if problem_id is not None:
+        chosen &= _rows.c.problem_id == problem_id
     again = {"state": OutboxState.WAITING.value, "next_attempt_ms": now_ms, "done_ms": None, "attempts": 0}
     with database.write() as connection:
         return connection.execute(update(_rows).where(chosen).values(**again)).rowcount
@@ -276,39 +301,3 @@ def _settle(connection: Connection, commands: Sequence[Command], **values: Any) 
     """Only what is in flight: what was delivered or reclaimed meanwhile is not undone."""
     mine = _rows.c.id.in_([one.id for one in commands]) & (_rows.c.state == OutboxState.IN_FLIGHT.value)
     connection.execute(update(_rows).where(mine).values(**values))
-
-
-def ticket_of(row: Any) -> Ticket:
-    """The ticket of a row of `tickets`."""
-    state = TicketState(row.state)
-    return Ticket(row.ref, row.number, row.key, state, row.title, row.url, row.assignee, row.touched)
-
-
-def _command(row: Any) -> Command:
-    kind = CommandKind(row.kind)
-    data = json.loads(row.payload)
-    payload = _draft(data) if kind is CommandKind.CREATE else _change(data, f"{row.key}-{row.id}")
-    return Command(row.incident_id, row.backend, row.key, kind, payload, row.created_ms, row.id)
-
-
-def _draft(data: Mapping[str, Any]) -> TicketDraft:
-    draft = TicketDraft(**data)
-    return replace(
-        draft,
-        kind=TicketKind(draft.kind),
-        impact=Level(draft.impact),
-        urgency=Level(draft.urgency),
-        severity=Severity(draft.severity),
-        labels=tuple(Named(*label) for label in draft.labels),
-    )
-
-
-def _change(data: Mapping[str, Any], key: str) -> TicketChange:
-    change = TicketChange(**data)
-    return replace(
-        change,
-        key=key,
-        state=None if change.state is None else TicketState(change.state),
-        impact=None if change.impact is None else Level(change.impact),
-        urgency=None if change.urgency is None else Level(change.urgency),
-    )

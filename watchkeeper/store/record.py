@@ -1,7 +1,7 @@
 """Writing down what follows from decisions, and remembering it after a restart."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -9,14 +9,15 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, stall
 from watchkeeper.domain.earlier import Earlier
-from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged
+from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged, ProblemChanged
 from watchkeeper.domain.incident import Incident, IncidentState
 from watchkeeper.domain.rule import Level, Named, Severity
 from watchkeeper.domain.ticket import Command, TicketState
-from watchkeeper.store import intervals, outbox, tables
+from watchkeeper.store import intervals, outbox, problems, tables
 from watchkeeper.store.database import Database, upsert
 from watchkeeper.store.earlier import earlier_incidents
 from watchkeeper.store.lock import LockLost
+from watchkeeper.store.reports import record_reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,11 @@ def superseded(database: Database) -> str:
 def _write(connection: Connection, effects: Sequence[Effect]) -> None:
     intervals.record_statuses(connection, effects)
     _record_alerts(connection, [effect for effect in effects if isinstance(effect, AlertChanged)])
+    record_reports(connection, effects)
     _record_incidents(connection, [effect for effect in effects if isinstance(effect, IncidentChanged)])
-    outbox.add(connection, *(effect for effect in effects if isinstance(effect, Command)))
+    gone = problems.write(connection, [effect for effect in effects if isinstance(effect, ProblemChanged)])
+    commands = (effect for effect in effects if isinstance(effect, Command))
+    outbox.add(connection, *(command for command in commands if command.incident_id not in gone))
 
 
 def _record_alerts(connection: Connection, effects: Sequence[AlertChanged]) -> None:
@@ -143,6 +147,8 @@ _CHANGING: Final = (
     "abandoned_ms",
     "seen_state",
     "seen_number",
+    "merged_into",
+    "caused_by",
 )
 
 
@@ -153,21 +159,7 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
     last = {effect.incident.id: effect.incident for effect in effects}
     rows = [_incident_row(incident) for incident in last.values()]
     connection.execute(upsert(connection, tables.incidents, _CHANGING), rows)
-    members = {(effect.incident.id, alert): effect for effect in effects for alert in _concerned(effect)}
-    connection.execute(
-        upsert(connection, tables.incident_alerts, ("firing", "flapping")),
-        [
-            {
-                "incident_id": incident_id,
-                "rule_id": alert.rule_id,
-                "probe_id": alert.probe_id,
-                "position": effect.incident.affected.index(alert),
-                "firing": alert in effect.incident.firing,
-                "flapping": alert in effect.incident.flapping,
-            }
-            for (incident_id, alert), effect in members.items()
-        ],
-    )
+    _record_members(connection, effects)
     events = [
         {
             "incident_id": effect.incident.id,
@@ -184,10 +176,47 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
         connection.execute(insert(tables.incident_events), events)
 
 
+_NOT_PART: Final = -1  # the position of what an incident only explains
+
+
+def _record_members(connection: Connection, effects: Sequence[IncidentChanged]) -> None:
+    concerned: dict[int, dict[AlertRef, None]] = {}
+    last: dict[int, Incident] = {}
+    for effect in effects:
+        last[effect.incident.id] = effect.incident
+        concerned.setdefault(effect.incident.id, {}).update(dict.fromkeys(_concerned(effect)))
+    rows = [row for incident in last.values() for row in _member_rows(incident, concerned[incident.id])]
+    for has_place in (True, False):  # what was only explained before, and is part of it now, gets a place
+        columns = ("firing", "flapping", "impacted", *(["position"] if has_place else []))
+        chosen = [row for row in rows if (row["position"] != _NOT_PART) == has_place]
+        if chosen:
+            connection.execute(upsert(connection, tables.incident_alerts, columns), chosen)
+    over = [incident.id for incident in last.values() if incident.state is IncidentState.RESOLVED]
+    if over:
+        member = tables.incident_alerts
+        none = {"firing": False, "flapping": False, "impacted": False}
+        connection.execute(update(member).where(member.c.incident_id.in_(over)).values(**none))
+
+
+def _member_rows(incident: Incident, alerts: Iterable[AlertRef]) -> Iterator[dict[str, Any]]:
+    positions = {alert: position for position, alert in enumerate(incident.affected)}
+    for alert in alerts:
+        yield {
+            "incident_id": incident.id,
+            "rule_id": alert.rule_id,
+            "probe_id": alert.probe_id,
+            "position": positions.get(alert, _NOT_PART),
+            "firing": alert in incident.firing,
+            "flapping": alert in incident.flapping,
+            "impacted": alert in incident.impacted,
+        }
+
+
 def _concerned(effect: IncidentChanged) -> Sequence[AlertRef]:
-    """The alerts whose part in an incident an effect may have changed."""
-    all_of_them = effect.happening in (Happening.OPENED, Happening.RESOLVED)
-    return effect.incident.affected if all_of_them else (effect.alert,)
+    """The alerts whose part in an incident an effect may have changed, as long as it is open."""
+    if effect.happening is Happening.OPENED:
+        return effect.incident.affected
+    return effect.alerts or (effect.alert,)
 
 
 def _incident_row(incident: Incident) -> dict[str, Any]:
@@ -213,6 +242,8 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
         "abandoned_ms": incident.abandoned_ms,
         "seen_state": None if incident.ticket_state is None else incident.ticket_state.value,
         "seen_number": incident.ticket_number,
+        "merged_into": incident.merged_into,
+        "caused_by": incident.caused_by,
     }
 
 
@@ -275,7 +306,7 @@ def _incident(row: Any, members: Sequence[Any]) -> Incident:
         started_ms=row.started_ms,
         opened_ms=row.opened_ms,
         firing=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.firing),
-        affected=tuple(refs),
+        affected=tuple(ref for ref, member in zip(refs, members, strict=True) if member.position != _NOT_PART),
         runbook=row.runbook,
         labels=named(row.labels),
         annotations=named(row.annotations),
@@ -285,6 +316,9 @@ def _incident(row: Any, members: Sequence[Any]) -> Incident:
         abandoned_ms=row.abandoned_ms,
         ticket_state=None if row.seen_state is None else TicketState(row.seen_state),
         ticket_number=row.seen_number,
+        impacted=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.impacted),
+        merged_into=row.merged_into,
+        caused_by=row.caused_by,
     )
 
 

@@ -60,36 +60,50 @@ def forget_runs(database: Database, before_ms: int) -> int:
 def forget_incidents(database: Database, before_ms: int) -> int:
     """Incidents that are resolved and whose commands are all delivered, with all that belongs to them, their tickets
     at the local desk too. The newest incident and the newest ticket of the desk stay: numbers go on from there."""
-    incidents, tickets, desk = tables.incidents, tables.tickets, tables.desk_tickets
-    outbox = tables.outbox
-    undelivered = exists().where(
-        outbox.c.incident_id == incidents.c.id, outbox.c.state != OutboxState.DELIVERED.value
-    )
+    incidents = tables.incidents
+    is_over = incidents.c.state == IncidentState.RESOLVED.value
+    return _forget_owners(database, incidents, "incident_id", is_over, before_ms)
+
+
+def forget_problems(database: Database, before_ms: int) -> int:
+    """Likewise problems that are resolved, with what belongs to them; not one whose successor is there still."""
+    problems, successors = tables.problems, tables.problems.alias("successors")
+    is_over = problems.c.state == "resolved"
+    is_followed = exists().where(successors.c.successor_of == problems.c.id)
+    return _forget_owners(database, problems, "problem_id", is_over & ~is_followed, before_ms)
+
+
+def _forget_owners(
+    database: Database, owners: Table, owner: str, is_over: ColumnElement[bool], before_ms: int
+) -> int:
+    """Those of a table of incidents or problems that are over. `owner`: what other tables call their ids."""
+    tickets, desk, outbox = tables.tickets, tables.desk_tickets, tables.outbox
+    undelivered = exists().where(outbox.c[owner] == owners.c.id, outbox.c.state != OutboxState.DELIVERED.value)
     at_desk = (desk.c.desk == tickets.c.backend) & (desk.c.key == tickets.c.key)
     newest_ticket = select(func.max(desk.c.id)).scalar_subquery()
-    has_newest = exists().where(tickets.c.incident_id == incidents.c.id, at_desk, desk.c.id == newest_ticket)
+    has_newest = exists().where(tickets.c[owner] == owners.c.id, at_desk, desk.c.id == newest_ticket)
     over = (
-        select(incidents.c.id)
+        select(owners.c.id)
         .where(
-            incidents.c.resolved_ms < before_ms,
-            incidents.c.state == IncidentState.RESOLVED.value,
-            incidents.c.id < select(func.max(incidents.c.id)).scalar_subquery(),
+            owners.c.resolved_ms < before_ms,
+            is_over,
+            owners.c.id < select(func.max(owners.c.id)).scalar_subquery(),
             ~undelivered,
             ~has_newest,
         )
-        .order_by(incidents.c.resolved_ms)
+        .order_by(owners.c.resolved_ms)
         .limit(INCIDENTS_AT_ONCE)
     )
     with database.read() as connection:
         found = connection.execute(over).scalars().all()
-        theirs = select(desk.c.id).join(tickets, at_desk).where(tickets.c.incident_id.in_(found))
+        theirs = select(desk.c.id).join(tickets, at_desk).where(tickets.c[owner].in_(found))
         desk_tickets = connection.execute(theirs).scalars().all() if found else []
     if not found:
         return 0
     with database.write() as connection:
         if desk_tickets:
             connection.execute(delete(desk).where(desk.c.id.in_(desk_tickets)))
-        connection.execute(delete(incidents).where(incidents.c.id.in_(found)))
+        connection.execute(delete(owners).where(owners.c.id.in_(found)))
     return len(found)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -39,11 +40,14 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
 
 # An integer primary key that counts up by itself, on SQLite too.
 _Serial = BigInteger().with_variant(Integer, "sqlite")
+
+_ONE_OWNER = "(incident_id IS NULL) <> (problem_id IS NULL)"
 
 runs = Table(
     "runs",
@@ -126,6 +130,8 @@ incidents = Table(
     Column("abandoned_ms", BigInteger),  # since when its ticket is over, though the trouble goes on
     Column("seen_state", _Text),  # what was seen of its ticket last
     Column("seen_number", _Text, nullable=False, server_default=""),
+    Column("merged_into", BigInteger),  # the incident that turned out to be its cause
+    Column("caused_by", _Text, nullable=False, server_default=""),  # the number of a change
     # The database itself refuses a second open incident for one trouble.
     Index("uq_incidents_open_key", "key", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     Index(None, "state", "id"),
@@ -143,6 +149,7 @@ incident_alerts = Table(
     Column("position", Integer, nullable=False),
     Column("firing", Boolean, nullable=False),
     Column("flapping", Boolean, nullable=False, server_default=false()),
+    Column("impacted", Boolean, nullable=False, server_default=false()),  # it is explained by the incident now
     comment="The alerts that are or were part of an incident",
 )
 
@@ -160,11 +167,55 @@ incident_events = Table(
     comment="Each incident's timeline",
 )
 
+problems = Table(
+    "problems",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("fingerprint", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("rule_id", _Text, nullable=False),
+    Column("service", _Text, nullable=False),
+    Column("ci", _Text, nullable=False),
+    Column("failure", _Text, nullable=False),  # its class
+    Column("backend", _Text, nullable=False),
+    Column("state", _Text, nullable=False),  # open, known_error, resolved
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("recurrences", Integer, nullable=False, server_default="0"),
+    Column("downtime_ms", BigInteger, nullable=False, server_default="0"),
+    Column("workaround", _Text, nullable=False, server_default=""),
+    Column("root_cause", _Text, nullable=False, server_default=""),
+    Column("known_error", _Text, nullable=False, server_default=""),
+    Column("resolution", _Text, nullable=False, server_default=""),
+    Column("is_known_error", Boolean, nullable=False, server_default=false()),  # as its ticket says
+    Column("successor_of", BigInteger, ForeignKey("problems.id", ondelete="SET NULL")),
+    Column("seen_state", _Text),  # what was seen of its ticket last
+    Column("seen_number", _Text, nullable=False, server_default=""),
+    # The database itself refuses a second problem for one cause.
+    Index("uq_problems_unresolved_fingerprint", "fingerprint", unique=True, sqlite_where=text("state <> 'resolved'"), postgresql_where=text("state <> 'resolved'")),
+    Index(None, "fingerprint", "id"),
+    Index(None, "successor_of"),
+    Index(None, "resolved_ms"),
+    comment="The causes behind repeats of incidents, known or not yet",
+)  # fmt: skip
+
+problem_incidents = Table(
+    "problem_incidents",
+    metadata,
+    Column("problem_id", BigInteger, ForeignKey("problems.id", ondelete="CASCADE"), primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),  # when it was added to the problem
+    Index(None, "incident_id"),
+    comment="The incidents that a problem caused, as long as they are kept",
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("id", _Serial, primary_key=True),
-    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE")),
+    Column("problem_id", BigInteger, ForeignKey("problems.id", ondelete="CASCADE")),
     Column("backend", _Text, nullable=False),
     Column("key", _Text, nullable=False),
     Column("kind", _Text, nullable=False),
@@ -180,13 +231,17 @@ outbox = Table(
     Column("last_error", _Text, nullable=False),
     Index(None, "state", "backend", "id"),
     Index(None, "incident_id", "id"),
-    comment="Ticket commands, written with the incidents that cause them",
+    Index(None, "problem_id", "id"),
+    CheckConstraint(_ONE_OWNER, "one_owner"),
+    comment="Ticket commands, written with the incidents and problems that cause them",
 )
 
 tickets = Table(
     "tickets",
     metadata,
-    Column("incident_id", _Serial, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", _Serial, primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE")),
+    Column("problem_id", BigInteger, ForeignKey("problems.id", ondelete="CASCADE")),
     Column("backend", _Text, nullable=False),
     Column("ref", _Text, nullable=False),
     Column("number", _Text, nullable=False),
@@ -199,10 +254,13 @@ tickets = Table(
     Column("missing", Integer, nullable=False, server_default="0"),  # how often in a row it was not there when read
     Column("updated_ms", BigInteger, nullable=False),
     UniqueConstraint("ref", "backend"),
+    UniqueConstraint("incident_id"),
+    UniqueConstraint("problem_id"),
+    CheckConstraint(_ONE_OWNER, "one_owner"),
     Index(None, "number"),
-    Index(None, "state", "incident_id"),
-    Index(None, "backend", "incident_id"),
-    comment="The ticket of each incident, as its backend last told",
+    Index(None, "state", "id"),
+    Index(None, "backend", "id"),
+    comment="The ticket of each incident and each problem, as its backend last told",
 )
 
 desk_tickets = Table(
@@ -221,6 +279,11 @@ desk_tickets = Table(
     Column("state", _Text, nullable=False),
     Column("assignee", _Text, nullable=False, server_default=""),
     Column("touched", Boolean, nullable=False, server_default=false()),
+    Column("problem", _Text, nullable=False, server_default=""),  # refs of what it is linked to
+    Column("duplicate", _Text, nullable=False, server_default=""),
+    Column("workaround", _Text, nullable=False, server_default=""),  # what people have found out
+    Column("root_cause", _Text, nullable=False, server_default=""),
+    Column("known_error", _Text, nullable=False, server_default=""),
     Column("opened_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     UniqueConstraint("desk", "key"),
@@ -256,4 +319,66 @@ rollups = Table(
     Column("key", _Serial, primary_key=True, autoincrement=False),  # tier, period, track: see store/rollups.py
     Column("data", LargeBinary, nullable=False),
     comment="What the probes' numbers were, minute by minute and hour by hour",
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("matchers", _Text, nullable=False),  # a JSON list of [name, operator, value] as `effect_json` writes them
+    Column("author", _Text, nullable=False),
+    Column("reason", _Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),  # when somebody ended it before its time
+    Column("ended_by", _Text, nullable=False, server_default=""),
+    Index(None, "to_ms"),
+    comment="Silences: who said until when which alerts open nothing, and why",
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("because", _Text, nullable=False),  # change, or maintenance of a calendar
+    Column("backend", _Text, nullable=False),  # the source
+    Column("ref", _Text, nullable=False),
+    Column("number", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("state", _Text, nullable=False),  # empty of maintenance
+    Column("outcome", _Text, nullable=False),  # likewise
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("selection", _Text, nullable=False),  # JSON
+    Column("read_ms", BigInteger, nullable=False),  # when its source told it last
+    UniqueConstraint("backend", "ref"),
+    Index(None, "to_ms"),
+    comment="Changes, and maintenance of calendars, as their sources told them last",
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("source", _Text, primary_key=True),
+    Column("key", _Text, primary_key=True),
+    Column("heard_ms", BigInteger, nullable=False),
+    Column("report", _Text, nullable=False),  # JSON as `effect_json` writes it
+    comment="What others reported last of their alerts that fire, or did a little while ago",
+)
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),  # outlives the incident
+    Column("key", _Text, nullable=False),
+    Column("rule_id", _Text, nullable=False),
+    Column("service", _Text, nullable=False),
+    Column("resolved_ms", BigInteger, nullable=False),
+    Column("text", _Text, nullable=False),  # empty: somebody looked, and there was nothing
+    Column("ticket_number", _Text, nullable=False),
+    Column("url", _Text, nullable=False),
+    Index(None, "key", "resolved_ms"),
+    Index(None, "resolved_ms"),
+    comment="What people said that resolved incidents",
 )

@@ -8,14 +8,16 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from watchkeeper.domain.alert import AlertState
 from watchkeeper.domain.probe import Probe, Status
+from watchkeeper.domain.problem import ProblemState
 from watchkeeper.domain.subject import Subject
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.store.outbox import OutboxDepth
+from watchkeeper.web.families import escaped, family, head, labels_text
+from watchkeeper.web.held_back import held_back
 
 CHUNK: Final = 500  # probes whose lines are written in one go
 
@@ -37,6 +39,7 @@ class Reading:
     outbox: Sequence[OutboxDepth]
     backends: Iterable[str]
     refusing: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[tuple[str, ProblemState], int] = field(default_factory=dict)
 
 
 _Measure = Callable[[Subject], float | None]
@@ -85,15 +88,17 @@ class Exposition:
             self._labels = {probe_id: _probe_labels(probe) for probe_id, probe in self._plan.probes.items()}
         subjects = list(self._watch.subjects.values())
         for name, kind, meaning, measure in _OF_PROBES:
-            yield _head(name, kind, meaning)
+            yield head(name, kind, meaning)
             yield from self._of_probes(name, subjects, measure)
         yield from self._values(subjects)
         missed = reading.missed
         name = "watchkeeper_probe_missed_runs_total"
-        yield _head(name, "counter", "Runs that did not take place when they were due")
+        yield head(name, "counter", "Runs that did not take place when they were due")
         yield from self._of_probes(name, subjects, lambda subject: missed.get(subject.probe.id, 0))
         yield from _alerts(self._watch)
+        yield from held_back(self._watch)
         yield from _incidents(self._watch)
+        yield _problems(reading, self._watch)
         yield from _engine(reading, self._watch)
 
     def _of_probes(self, name: str, subjects: Sequence[Subject], measure: _Measure) -> Iterator[str]:
@@ -107,10 +112,10 @@ class Exposition:
 
     def _values(self, subjects: Sequence[Subject]) -> Iterator[str]:
         name, labels = "watchkeeper_probe_value", self._labels
-        yield _head(name, "gauge", "What the probe's last run measured, in the unit that the value's name ends in")
+        yield head(name, "gauge", "What the probe's last run measured, in the unit that the value's name ends in")
         for begin in range(0, len(subjects), CHUNK):
             yield "".join(
-                f'{name}{{{labels[subject.probe.id]},value="{_escaped(value)}"}} {float(number)!r}\n'
+                f'{name}{{{labels[subject.probe.id]},value="{escaped(value)}"}} {float(number)!r}\n'
                 for subject in subjects[begin : begin + CHUNK]
                 if subject.sample is not None and subject.probe.id in labels
                 for value, number in subject.sample.values.items()
@@ -121,25 +126,6 @@ def _probe_labels(probe: Probe) -> str:
     return labels_text(probe=probe.id, service=probe.service, prober=probe.prober, category=probe.category.value)
 
 
-def labels_text(**labels: str) -> str:
-    """`name="value",…` with what must be escaped escaped."""
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-
-
-@lru_cache(maxsize=1024)  # the names of values are few, and stand in most lines
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _head(name: str, kind: str, meaning: str) -> str:
-    return f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n"
-
-
-def _family(name: str, kind: str, meaning: str, lines: Iterable[tuple[str, float]]) -> str:
-    body = "".join(f"{name}{{{labels}}} {value!r}\n" if labels else f"{name} {value!r}\n" for labels, value in lines)
-    return _head(name, kind, meaning) + body
-
-
 def _alerts(watch: Watch) -> Iterator[str]:
     counts: Counter[tuple[str, AlertState]] = Counter()
     unanswered = 0
@@ -148,7 +134,7 @@ def _alerts(watch: Watch) -> Iterator[str]:
             if binding.alert.state is not AlertState.INACTIVE:
                 counts[binding.rule.id, binding.alert.state] += 1
             unanswered += binding.alert.stalled_since_ms is not None
-    yield _family(
+    yield family(
         "watchkeeper_alerts",
         "gauge",
         "Alerts that are pending or firing, by rule",
@@ -158,13 +144,19 @@ def _alerts(watch: Watch) -> Iterator[str]:
             for state in (AlertState.PENDING, AlertState.FIRING)
         ),
     )
-    yield _family(
+    yield family(
         "watchkeeper_alerts_stalled",
         "gauge",
         "Alerts pending or firing whose condition can not be told now: their clocks stand",
         [("", unanswered)],
     )
-    yield _family(
+    yield family(
+        "watchkeeper_reported_alerts",
+        "gauge",
+        "Alerts that fire as other systems report them, by source",
+        ((labels_text(source=source), count) for source, count in watch.foreign.counts().items()),
+    )
+    yield family(
         "watchkeeper_evaluations_unanswered_total",
         "counter",
         "Evaluations of a rule that had no answer: they open and resolve nothing",
@@ -175,7 +167,7 @@ def _alerts(watch: Watch) -> Iterator[str]:
 def _incidents(watch: Watch) -> Iterator[str]:
     counts = Counter((incident.service, incident.severity) for incident in watch.incidents.values())
     keys = {(service, rule.severity) for service in watch.plan.services for rule in watch.plan.rules.values()}
-    yield _family(
+    yield family(
         "watchkeeper_incidents_open",
         "gauge",
         "Incidents that are open",
@@ -186,8 +178,22 @@ def _incidents(watch: Watch) -> Iterator[str]:
     )
 
 
+def _problems(reading: Reading, watch: Watch) -> str:
+    services = sorted({*watch.plan.services, *(service for service, _ in reading.problems)})
+    return family(
+        "watchkeeper_problems_open",
+        "gauge",
+        "Problems that are not resolved, by state",
+        (
+            (labels_text(service=service, state=state.value), reading.problems.get((service, state), 0))
+            for service in services
+            for state in (ProblemState.OPEN, ProblemState.KNOWN_ERROR)
+        ),
+    )
+
+
 def _engine(reading: Reading, watch: Watch) -> Iterator[str]:
-    yield _family(
+    yield family(
         "watchkeeper_samples_total",
         "counter",
         "Runs that gave a sample, by its status",
@@ -197,29 +203,29 @@ def _engine(reading: Reading, watch: Watch) -> Iterator[str]:
             for status in Status
         ),
     )
-    yield _family("watchkeeper_probes", "gauge", "Probes that are watched", [("", len(watch.plan.probes))])
-    yield _family("watchkeeper_rules", "gauge", "Rules that are in force", [("", len(watch.plan.rules))])
-    yield _family("watchkeeper_runs_in_flight", "gauge", "Runs under way", [("", reading.runs_in_flight)])
-    yield _family("watchkeeper_runs_waiting", "gauge", "Runs that wait for their turn", [("", reading.runs_waiting)])
-    yield _family(
+    yield family("watchkeeper_probes", "gauge", "Probes that are watched", [("", len(watch.plan.probes))])
+    yield family("watchkeeper_rules", "gauge", "Rules that are in force", [("", len(watch.plan.rules))])
+    yield family("watchkeeper_runs_in_flight", "gauge", "Runs under way", [("", reading.runs_in_flight)])
+    yield family("watchkeeper_runs_waiting", "gauge", "Runs that wait for their turn", [("", reading.runs_waiting)])
+    yield family(
         "watchkeeper_store_effects_waiting",
         "gauge",
         "Changes that wait in memory for the database",
         [("", reading.effects_waiting)],
     )
-    yield _family(
+    yield family(
         "watchkeeper_store_journal_decisions",
         "gauge",
         "Decisions that wait in the journal for the database: changes that belong together are one",
         [("", reading.decisions_journaled)],
     )
-    yield _family(
+    yield family(
         "watchkeeper_rollups_waiting",
         "gauge",
         "Pieces of rollups that wait for the database",
         [("", reading.rollups_waiting)],
     )
-    yield _family(
+    yield family(
         "watchkeeper_rollup_samples_dropped_total",
         "counter",
         "Samples that are in no rollup, because the database was away for too long",
@@ -235,7 +241,7 @@ def _outbox(reading: Reading) -> Iterator[str]:
     oldest: dict[str, int] = {}
     for found in reading.outbox:
         oldest[found.backend] = min(found.oldest_ms, oldest.get(found.backend, found.oldest_ms))
-    yield _family(
+    yield family(
         "watchkeeper_backend_up",
         "gauge",
         "1 while the ticket backend answers as it should, 0 when it did not the last time that it was asked",
@@ -244,7 +250,7 @@ def _outbox(reading: Reading) -> Iterator[str]:
             for backend in sorted(reading.backends)
         ),
     )
-    yield _family(
+    yield family(
         "watchkeeper_outbox_depth",
         "gauge",
         "Ticket commands that are not delivered, by state",
@@ -254,7 +260,7 @@ def _outbox(reading: Reading) -> Iterator[str]:
             for state in states
         ),
     )
-    yield _family(
+    yield family(
         "watchkeeper_outbox_oldest_age_seconds",
         "gauge",
         "Age of the oldest ticket command that is not delivered; 0 when there is none",

@@ -1,9 +1,11 @@
 """The HTTP endpoints."""
 
+from collections.abc import Iterable
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from watchkeeper.web.daemon import Daemon
 
@@ -19,13 +21,18 @@ _FRONT = """<!doctype html>
 <li><a href="/-/healthy">/-/healthy</a>: whether the process answers</li>
 <li><a href="/-/ready">/-/ready</a>: whether probes run and the database answers</li>
 </ul>
-<p>Incidents and tickets: <code>watchkeeper incidents</code>, <code>watchkeeper tickets</code>.</p>
+<p>Incidents, tickets and silences: <code>watchkeeper incidents</code>, <code>watchkeeper tickets</code>,
+<code>watchkeeper silence</code>.</p>
 </body></html>
 """
 
 
-def make_app(daemon: Daemon) -> Starlette:
-    """The web application of a daemon."""
+def make_app(daemon: Daemon, more: Iterable[BaseRoute] = ()) -> Starlette:
+    """The web application of a daemon.
+
+    Args:
+        more: routes beside those that are here.
+    """
 
     async def front(_: Request) -> Response:
         return HTMLResponse(_FRONT)
@@ -61,5 +68,6 @@ def make_app(daemon: Daemon) -> Starlette:
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST"]),
+            *more,
         ]
     )

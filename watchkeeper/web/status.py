@@ -58,6 +58,8 @@ def status(reading: Reading, condition: Condition, watch: Watch) -> dict[str, An
         "probes": len(watch.plan.probes),
         "rules": len(watch.plan.rules),
         "open_incidents": len(watch.incidents),
+        "alerts_held_back": sum(1 for _ in watch.correlator.held_back()),
+        "storm": watch.correlator.is_storm,
         "samples_total": sum(reading.samples.values()),
         "missed_runs_total": condition.missed_runs,
         "unanswered_evaluations_total": watch.unanswered_total,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.engine.cron import CronTimes
+from watchkeeper.schema.duetimes import CronTimes
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
