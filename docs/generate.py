@@ -151,9 +151,13 @@ def _prober(kind: ProberKind) -> str:
         parts.append(f"\n### {model_name}\n\n{_table(model)}")
     parts.append("\n## Values\n\n")
     parts.append(_markdown_table(("value", "meaning"), [(f"`{n}`", text) for n, text in kind.values.items()]))
+    if kind.open_values:
+        parts.append(f"\nValues of any other name: {kind.open_values}.\n")
     if kind.facts:
         rows = [(f"`{name}`", fact.value, text) for name, (fact, text) in kind.facts.items()]
         parts.append("\n## Facts\n\n" + _markdown_table(("fact", "type", "meaning"), rows))
+    if (own := HERE / "parts" / f"{kind.name}.md.part").exists():  # an example, and what each fault is found to be
+        parts.append("\n" + own.read_text(encoding="utf-8"))
     return "".join(parts)
 
 

@@ -7,6 +7,8 @@ need() { command -v "$1" >/dev/null 2>&1 || [ -x "${3:-/nonexistent}" ] || wante
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need psql postgresql
+need check_dummy monitoring-plugins-basic /usr/lib/nagios/plugins/check_dummy
+need prometheus-node-exporter prometheus-node-exporter
 # Without a database and a daemon of its own, and with the smallest program that passes for a mail server: it is not used.
 mailer=$([ -e /usr/sbin/sendmail ] || echo esmtp-run)
 need rt-server "request-tracker5 rt5-standalone rt5-db-sqlite dbconfig-no-thanks $mailer" \

@@ -12,6 +12,7 @@ from bench.cases import (
     scrape,
     startup,
     store,
+    storm,
     sustained,
     ten_thousand,
 )
@@ -33,5 +34,6 @@ ALL: Mapping[str, Case] = {
     "backtest": backtest.run,
     "knowledge": knowledge.run,
     "detection": detection.run,
+    "storm": storm.run,
     "startup": startup.run,
 }

@@ -2,12 +2,13 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from threading import Event, Thread
 from time import monotonic, sleep
+from types import MappingProxyType
 
 import yaml
 
@@ -36,12 +37,16 @@ class Watchkeeper(Side):
         self.ready_s = 0.0  # from the start of the process to /-/ready
 
     def start(self, load: Load) -> None:
-        write_config(self.folder, load, self.port)
+        self.configure(load)
         began = monotonic()
         process, log = self._spawn("daemon", *PROGRAM, "run", "-c", str(self.folder / "config.yaml"), core=self._core)
         self.ready_s = wait_until_ready(self.port, process, log, began)
         if self._scraped:
             self._scraper.begin(self.port, SCRAPE_S)
+
+    def configure(self, load: Load) -> None:
+        """Writes its files."""
+        write_config(self.folder, load, self.port)
 
     def stop(self) -> None:
         self._scraper.end()
@@ -106,8 +111,22 @@ def probe_id(number: int) -> str:
     return f"shop-{number:05}"
 
 
-def write_config(folder: Path, load: Load, port: int) -> Path:
-    """A configuration as an inventory would write it: every probe is listed, none is made by `each`."""
+def write_config(
+    folder: Path,
+    load: Load,
+    port: int,
+    *,
+    first: Sequence[Mapping[str, object]] = (),
+    each: Mapping[str, object] = MappingProxyType({}),
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> Path:
+    """A configuration as an inventory would write it: every probe is listed, none is made by `each`.
+
+    Args:
+        first: probes that come before the others.
+        each: what else is said of each of the others.
+        more: further keys of the daemon's file.
+    """
     services = {f"service-{n:02}": {"title": f"Service {n}"} for n in range(SERVICES)}
     config = {
         "state": "sqlite:///watchkeeper.db",
@@ -115,16 +134,24 @@ def write_config(folder: Path, load: Load, port: int) -> Path:
         "rule_files": ["rules.yaml"],
         "web": {"listen": f"127.0.0.1:{port}"},
         "services": services,
+        **more,
     }
     defaults = {"every": f"{load.every_s}s", "timeout": f"{load.timeout_s}s"}
     tls = {"verify": str(load.certificate)} if load.urls and load.urls[0].startswith("https:") else {}
     probes = [
-        {"id": probe_id(number), "prober": "http", "service": f"service-{number % SERVICES:02}", "url": url, **tls}
+        {
+            "id": probe_id(number),
+            "prober": "http",
+            "service": f"service-{number % SERVICES:02}",
+            "url": url,
+            **tls,
+            **each,
+        }
         for number, url in enumerate(load.urls)
     ]
     for name, content in (
         ("config.yaml", config),
-        ("probes.yaml", {"defaults": defaults, "probes": probes}),
+        ("probes.yaml", {"defaults": defaults, "probes": [*map(dict, first), *probes]}),
         ("rules.yaml", {"groups": [{"name": "bench", "rules": _rules(load)}]}),
     ):
         (folder / name).write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False))

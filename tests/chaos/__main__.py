@@ -26,6 +26,8 @@ COLUMNS: Final = (
     "kills",
     "faults",
     "incidents",
+    "merged",
+    "problems",
     "tickets",
     "deeds",
     "duplicates",
@@ -81,11 +83,13 @@ def _summary(results: list[Result]) -> str:
     for result in results:
         met.update(result.met)
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(met.items()))
+    problems = sum(one.problems for one in results)
     tickets, incidents = sum(one.tickets for one in results), sum(one.incidents for one in results)
     return (
         f"{sum(one.kills for one in results)} kills, {met.total()} faults ({kinds or 'none'}): "
-        f"{incidents} incidents, {tickets} tickets, {sum(one.duplicates for one in results)} duplicates, "
-        f"{sum(one.lost for one in results)} lost, {sum(len(one.wrong) for one in results)} things wrong"
+        f"{incidents} incidents, {problems} problems, {tickets} tickets, "
+        f"{sum(one.duplicates for one in results)} duplicates, {sum(one.lost for one in results)} lost, "
+        f"{sum(len(one.wrong) for one in results)} things wrong"
     )
 
 

@@ -13,8 +13,18 @@ from typing import Final
 from tests.chaos.site import Site
 from tests.e2e.daemon import ROOT
 
-TARGETS: Final = 20
+TARGETS: Final = 24
 SERVICES: Final = 4
+GATEWAY: Final = 21
+"""The target on the way to others, in a service of its own."""
+BEHIND: Final = (0, 1, 2, 3, 5, 23)
+BASE: Final = 23
+"""The target of a service that `service-1` can not do without."""
+
+STORM: Final = "{over: 25, within: 5s}"
+_CORRELATION: Final = "correlation: {{group_wait: 400ms, group_interval: 1s, storm: {storm}}}\n"
+"""All goes on in a tenth of the usual time, so that lives end in each step of it."""
+_RULES = ("down", "down-for-some-time", "service-down")
 
 RULES: Final = """
 groups:
@@ -38,29 +48,35 @@ groups:
 """
 
 
-def write_configuration(folder: Path, site: Site, backend: str, *, name: str = "config.yaml", more: str = "") -> Path:
+def write_configuration(
+    folder: Path, site: Site, backend: str, *, name: str = "config.yaml", more: str = "", storm: str = "off"
+) -> Path:
     """The configuration's file.
 
     Args:
         backend: the settings of the one backend.
         more: further keys of the file.
+        storm: what is a storm.
     """
     lines = [
         f"  - {{id: {probe_id(n)}, prober: tcp, service: {service(n)}, address: '{site.address(n)}', "
-        f"labels: {{sort: {'odd' if n % 2 else 'even'}}}}}"
+        f"labels: {{sort: {'odd' if n % 2 else 'even'}}}"
+        + (f", parents: [{probe_id(GATEWAY)}]" if n in BEHIND else "")
+        + "}"
         for n in range(TARGETS)
     ]
     (folder / "probes.yaml").write_text(
         "\n".join(["defaults: {every: 250ms, timeout: 250ms}", "probes:", *lines]) + "\n"
     )
     (folder / "rules.yaml").write_text(RULES)
-    services = ", ".join(f"{service(n)}: {{}}" for n in range(SERVICES))
+    needs = {service(1): f"{{depends_on: [{service(BASE)}]}}"}
+    services = ", ".join(f"{name}: {needs.get(name, '{}')}" for name in sorted({*map(service, range(TARGETS))}))
     config = folder / name
     config.write_text(
         f"probe_files: [probes.yaml]\nrule_files: [rules.yaml]\nservices: {{{services}}}\n"
         # An address of its own, whose port no connection of this machine takes while the daemon is dead.
         f"web: {{listen: '127.88.255.{len(list(folder.glob('*.yaml')))}:{site.address(0).rpartition(':')[2]}'}}\n"
-        f"itsm: {{backends: {{desk: {backend}}}}}\n{more}"
+        f"itsm: {{backends: {{desk: {backend}}}}}\n{_CORRELATION.format(storm=storm)}{more}"
     )
     return config
 
@@ -70,20 +86,24 @@ def probe_id(target: int) -> str:
 
 
 def service(target: int) -> str:
-    return f"service-{target % SERVICES}"
+    return {GATEWAY: "network", BASE: "base"}.get(target, f"service-{target % SERVICES}")
+
+
+def alerts(down: frozenset[int]) -> dict[tuple[str, str], str]:
+    """The alerts that fire when these targets have been down for a while, as rule and probe, and the key of the
+    incident that each opens: none where something upstream explains it."""
+    found = {}
+    for n in down:
+        is_explained = (GATEWAY in down and n in BEHIND) or (BASE in down and service(n) == service(1))
+        for rule in _RULES if n % 2 else (_RULES[0], _RULES[2]):
+            group = f"service={service(n)}" if rule == "service-down" else f"probe={probe_id(n)}"
+            found[rule, probe_id(n)] = "" if is_explained else f"{rule}/{group}"
+    return found
 
 
 def incident_keys(down: frozenset[int]) -> frozenset[str]:
-    """The keys of the incidents that are open when these targets have been down for a while."""
-    return frozenset(
-        key
-        for n in down
-        for key in (
-            f"down/probe={probe_id(n)}",
-            f"service-down/service={service(n)}",
-            *([f"down-for-some-time/probe={probe_id(n)}"] if n % 2 else []),
-        )
-    )
+    """The keys of the incidents that are open when these targets have been down for a while, in no storm."""
+    return frozenset(filter(None, alerts(down).values()))
 
 
 class Daemon:

@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.chaos.adapters import Act, Found
 from tests.chaos.people import Deed
+from watchkeeper.domain.storm import STORM_KEY
 from watchkeeper.domain.ticket import TicketState
 from watchkeeper.itsm._text import mark
 
@@ -19,22 +20,31 @@ _SHOWN: Final = 20  # so many changes in one note are all told
 _MOVES: Final = {Act.ASSIGN, Act.RESOLVE, Act.CANCEL, Act.CLOSE, Act.REOPEN}
 
 
+Alert = tuple[str, str]
+"""A rule and a probe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An incident of the daemon's database."""
+    """An incident of the daemon's database, or a problem. `key`: of its ticket. `firing`, `impacted`: the alerts that
+    are part of it, and that it explains. `part_of`: the keys of the tickets that its own is to be linked to."""
 
-    id: int
+    name: str
     incident_key: str
     key: str
     is_open: bool
+    firing: frozenset[Alert] = frozenset()
+    impacted: frozenset[Alert] = frozenset()
+    part_of: frozenset[str] = frozenset()
+    is_merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A command of its outbox. `batch`: the first of those that were done together."""
+    """A command of its outbox. `key`: of the ticket. `batch`: the first of those that were done together."""
 
     id: int
-    incident_id: int
+    key: str
     kind: str
     note: str
     state: str
@@ -45,13 +55,15 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that is judged. `in_trouble`: the keys of the incidents that must be open, by what is probed."""
+    """Everything that is judged. `in_trouble`: the alerts that must fire, by what is probed, and the key of the
+    incident that each must be part of: none where something upstream explains it."""
 
     incidents: Sequence[Decided]
     commands: Sequence[Ordered]
     tickets: Sequence[Found]
-    in_trouble: frozenset[str]
+    in_trouble: Mapping[Alert, str]
     deeds: Mapping[str, Sequence[Deed]] = field(default_factory=dict)
+    problems: Sequence[Decided] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +82,51 @@ def judge(case: Case) -> Verdict:
         tickets[ticket.key].append(ticket)
     commands = defaultdict(list)
     for command in case.commands:
-        commands[command.incident_id].append(command)
+        commands[command.key].append(command)
     twice = {key: found for key, found in tickets.items() if len(found) > 1}
-    lost = [one for one in case.incidents if one.key not in tickets]
+    decided = [*case.incidents, *case.problems]
+    lost = [one for one in decided if one.key not in tickets]
+    refs = {key: found[0].ref for key, found in tickets.items()}
     wrong = [
         *(f"{len(found)} tickets of {key}: {[one.ref for one in found]}" for key, found in twice.items()),
-        *(f"INC-{one.id} ({one.incident_key}) has no ticket {one.key}" for one in lost),
-        *(f"{key} is the ticket of no incident" for key in tickets.keys() - {one.key for one in case.incidents}),
-        *_misjudged(case),
+        *(f"{one.name} ({one.incident_key}) has no ticket {one.key}" for one in lost),
+        *(f"{key} is the ticket of nothing" for key in tickets.keys() - {one.key for one in decided}),
+        *misjudged(case.incidents, case.in_trouble),
+        *_twice_open(case.problems),
+        *(f"command {one.id} is {one.state}: {one.remark}" for one in case.commands if one.state != "delivered"),
     ]
-    for incident in case.incidents:
-        for ticket in tickets[incident.key][:1]:
-            deeds = case.deeds.get(incident.key, ())
-            found = [*_state(incident, ticket, commands[incident.id], deeds)]
-            found += _notes(incident, ticket, commands[incident.id], deeds)
-            wrong += [f"INC-{incident.id}, {ticket.ref}: {what}" for what in found]
+    for one in decided:
+        for ticket in tickets[one.key][:1]:
+            deeds, ordered = case.deeds.get(one.key, ()), commands[one.key]
+            found = [*_state(one, ticket, ordered, deeds)]
+            found += _notes(one, ticket, ordered, deeds)
+            found += _links(one, ticket, ordered, {key: refs[key] for key in one.part_of & refs.keys()})
+            wrong += [f"{one.name}, {ticket.ref}: {what}" for what in found]
     return Verdict(sum(len(found) - 1 for found in twice.values()), len(lost), tuple(wrong))
 
 
-def _misjudged(case: Case) -> Iterator[str]:
-    found = [one.incident_key for one in case.incidents if one.is_open]
-    yield from (f"{key} is down, and has no open incident" for key in case.in_trouble - set(found))
-    yield from (f"{key} is up, and has an open incident" for key in set(found) - case.in_trouble)
-    yield from (f"{key} has {found.count(key)} open incidents" for key in set(found) if found.count(key) > 1)
-    yield from (f"command {one.id} is {one.state}: {one.remark}" for one in case.commands if one.state != "delivered")
+def misjudged(incidents: Sequence[Decided], in_trouble: Mapping[Alert, str]) -> Iterator[str]:
+    """What is wrong with the incidents that are open: each alert that nothing explains is part of exactly one, which
+    is the one of its key or that of a storm, and each that something explains is told of in exactly one."""
+    found = [one for one in incidents if one.is_open]
+    for alert, key in in_trouble.items():
+        part_of = [one.incident_key for one in found if alert in one.firing]
+        told_in = [one.incident_key for one in found if alert in one.impacted]
+        if key and (len(part_of) != 1 or part_of[0] not in (key, STORM_KEY) or told_in):
+            yield f"{alert} is part of {part_of}, and told of in {told_in}: it must be part of {key}"
+        if not key and (part_of or len(told_in) != 1):
+            yield f"{alert} is part of {part_of}, and told of in {told_in}: something explains it"
+    for one in found:
+        if over := (one.firing | one.impacted) - in_trouble.keys():
+            yield f"{one.name} ({one.incident_key}) has {sorted(over)}, which are over"
+        if not one.firing:
+            yield f"{one.name} ({one.incident_key}) is open, and nothing is part of it"
+    yield from _twice_open(found)
+
+
+def _twice_open(decided: Sequence[Decided]) -> Iterator[str]:
+    found = [one.incident_key for one in decided if one.is_open]
+    yield from (f"{key} is open {found.count(key)} times" for key in set(found) if found.count(key) > 1)
 
 
 def _state(incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds: Sequence[Deed]) -> Iterator[str]:
@@ -142,6 +175,18 @@ def _notes(incident: Decided, ticket: Found, commands: Sequence[Ordered], deeds:
         some = by_mark.get(note.mark, [])
         if len(some) <= _SHOWN and (left_out := [one.id for one in some if one.note not in note.text]):
             yield f"does not tell of {left_out} in {note.text!r}"
+
+
+def _links(one: Decided, ticket: Found, commands: Sequence[Ordered], wanted: Mapping[str, str]) -> Iterator[str]:
+    """`wanted`: the refs of the tickets that it is to be linked to."""
+    if ticket.links is None:
+        return
+    if len(set(ticket.links)) < len(ticket.links):
+        yield f"is linked twice: {ticket.links}"
+    yield from (f"is linked to {ref}, which nobody decided" for ref in set(ticket.links) - set(wanted.values()))
+    was_ended = any("nothing is added" in command.remark for command in commands)
+    missing = [key for key, ref in wanted.items() if ref not in ticket.links]
+    yield from (f"is not linked to the ticket of {key}" for key in missing if not was_ended)
 
 
 def _told(some: Sequence[Ordered]) -> str:

@@ -1,7 +1,7 @@
 """People at work on tickets while the daemon is killed around them, and what they may expect to be left as it is."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from threading import Lock
@@ -24,10 +24,22 @@ class Deed:
 
 
 class People:
-    """They act when they are visited, at random, until they have done enough."""
+    """They act when they are visited, at random, until they have done enough.
 
-    def __init__(self, desk: Desk, acts: Sequence[Act], enough: int, chance: Random) -> None:
+    Args:
+        not_theirs: the keys of the tickets that they leave alone.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        acts: Sequence[Act],
+        enough: int,
+        chance: Random,
+        not_theirs: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._desk, self._acts, self._enough, self._chance = desk, acts, enough, chance
+        self._not_theirs = not_theirs
         self._lock = Lock()
         self._deeds: list[Deed] = []
         self._home = False
@@ -37,7 +49,8 @@ class People:
         with self._lock:
             if self._home or self.is_tired or self._chance.random() >= _SHARE:
                 return
-            if tickets := self._desk.tickets():
+            others = self._not_theirs()
+            if tickets := [ticket for ticket in self._desk.tickets() if ticket.key not in others]:
                 # The newest are most likely to be in trouble still.
                 self._act(self._chance.choice(tickets[-12:]))
 

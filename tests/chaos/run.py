@@ -2,30 +2,35 @@
 
 import json
 import shutil
+import sqlite3
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tests.chaos import adapters, script
 from tests.chaos.adapters import Desk
-from tests.chaos.daemon import TARGETS, Daemon, incident_keys, probe_id, write_configuration
-from tests.chaos.judge import Case, Decided, Ordered, judge
+from tests.chaos.daemon import STORM, TARGETS, Daemon, alerts, probe_id, write_configuration
+from tests.chaos.judge import Case, Decided, Ordered, judge, misjudged
 from tests.chaos.mischief import Mischief
 from tests.chaos.people import People
 from tests.chaos.script import LONGEST_S, Death, Life, Script
 from tests.chaos.site import Site, open_site
 from watchkeeper.domain.correlation import ticket_key
+from watchkeeper.domain.incident import incident_number
+from watchkeeper.domain.owner import problem_number
 from watchkeeper.store import outbox, tables
 from watchkeeper.store.database import Database, StoreError
 
+DATABASE: Final = "watchkeeper.db"
 STALLED_S: Final = 330.0  # for so long nothing may move while something is left to do: pauses are 300 s at most
 QUIET_S: Final = 3.0  # for so long nothing happens any more when it is settled
 _STARTED_S: Final = 20.0  # how long a life may last however slow the machine is
@@ -45,6 +50,8 @@ class Result:
     kills: int
     faults: int
     incidents: int
+    merged: int
+    problems: int
     tickets: int
     deeds: int
     duplicates: int
@@ -68,7 +75,7 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
     with open_site(TARGETS) as site, adapter.open_desk(folder, mischief) as desk:
         written = script.write(seed, kills, TARGETS, has_wire=desk.has_wire)
         mischief.rage(written.rate)
-        crowd = People(desk, adapter.ACTS, 20 + kills, chance)
+        crowd = People(desk, adapter.ACTS, 20 + kills, chance, partial(_keys_of_problems, folder / DATABASE))
         if people:
             mischief.visit = crowd.visit
         between_lives = crowd.visit if people and not desk.has_wire else None
@@ -85,6 +92,8 @@ def run(backend: str, seed: int, kills: int, *, people: bool = False) -> Result:
             kills=world.kills,
             faults=mischief.met.total(),
             incidents=len(case.incidents),
+            merged=sum(one.is_merged for one in case.incidents),
+            problems=len(case.problems),
             tickets=len(case.tickets),
             deeds=len(crowd.deeds),
             duplicates=verdict.duplicates,
@@ -120,8 +129,8 @@ class World:
         self.kills = 0
         self.surprises: list[str] = []
         self._site, self._desk, self._mischief, self._script = site, desk, mischief, written
-        self._config = write_configuration(folder, site, desk.settings())
-        self._url = f"sqlite:///{folder / 'watchkeeper.db'}"
+        self._config = write_configuration(folder, site, desk.settings(), storm=STORM)
+        self._url = f"sqlite:///{folder / DATABASE}"
         self._chance = Random(written.seed + 1)
         self._between_lives = between_lives
 
@@ -172,14 +181,12 @@ class World:
     def case(self, crowd: People) -> Case:
         """What there is in the end."""
         with _opened(self._url) as database, database.read() as connection:
-            incidents = [
-                Decided(row.id, row.key, ticket_key(row.key, row.opened_ms), row.state == "open")
-                for row in connection.execute(select(tables.incidents).order_by(tables.incidents.c.id))
-            ]
+            problems = _problems(connection)
+            incidents = _incidents(connection, problems)
             commands = [
                 Ordered(
                     id=row.id,
-                    incident_id=row.incident_id,
+                    key=row.key,
                     kind=row.kind,
                     note=json.loads(row.payload).get("note", ""),
                     state=row.state,
@@ -189,8 +196,8 @@ class World:
                 )
                 for row in connection.execute(select(tables.outbox).order_by(tables.outbox.c.id))
             ]
-        in_trouble = incident_keys(self._script.down)
-        return Case(incidents, commands, self._desk.tickets(), in_trouble, crowd.by_key())
+        in_trouble = alerts(self._script.down)
+        return Case(incidents, commands, self._desk.tickets(), in_trouble, crowd.by_key(), [*problems.values()])
 
     def _spend(self, daemon: Daemon, life: Life) -> None:
         flips = list(life.flips)
@@ -222,10 +229,7 @@ class World:
         rows = tables.outbox
         try:
             with database.read() as connection:
-                open_ = {
-                    row.key
-                    for row in connection.execute(select(tables.incidents).where(tables.incidents.c.state == "open"))
-                }
+                found = _incidents(connection, {})
                 intervals = tables.probe_intervals
                 down = {
                     row.probe_id
@@ -237,15 +241,67 @@ class World:
             waiting = outbox.depths(database)
         except StoreError as error:
             return str(error), ""
-        seen = f"{states} {sorted(open_)} {told}"
+        seen = f"{states} {found} {told}"
         wanted = {probe_id(target) for target in self._script.down}
         if down != wanted:
             return f"probes {sorted(down ^ wanted)} are not seen as they are", seen
         if waiting:
             return f"the outbox is not empty: {waiting}", seen
-        if open_ != incident_keys(self._script.down):
-            return f"incidents are not as they should be: {sorted(open_ ^ incident_keys(self._script.down))}", seen
-        return "", seen
+        wrong = list(misjudged(found, alerts(self._script.down)))
+        return f"incidents are not as they should be: {wrong}" if wrong else "", seen
+
+
+def _problems(connection: Connection) -> dict[int, Decided]:
+    rows = connection.execute(select(tables.problems).order_by(tables.problems.c.id))
+    return {
+        row.id: Decided(
+            problem_number(row.id),
+            row.fingerprint,
+            ticket_key(f"problem/{row.fingerprint}", row.opened_ms),
+            row.state != "resolved",
+        )
+        for row in rows
+    }
+
+
+def _incidents(connection: Connection, problems: Mapping[int, Decided]) -> list[Decided]:
+    incidents, members, belongs = tables.incidents, tables.incident_alerts, tables.problem_incidents
+    firing: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    impacted: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    part_of: dict[int, set[str]] = defaultdict(set)
+    for row in connection.execute(select(members)):
+        for wanted, alerts_of in ((row.firing, firing), (row.impacted, impacted)):
+            if wanted:
+                alerts_of[row.incident_id].add((row.rule_id, row.probe_id))
+    for row in connection.execute(select(belongs)):
+        if row.problem_id in problems:
+            part_of[row.incident_id].add(problems[row.problem_id].key)
+    rows = connection.execute(select(incidents).order_by(incidents.c.id)).all()
+    keys = {row.id: ticket_key(row.key, row.opened_ms) for row in rows}
+    return [
+        Decided(
+            incident_number(row.id),
+            row.key,
+            keys[row.id],
+            row.state == "open",
+            firing=frozenset(firing[row.id]),
+            impacted=frozenset(impacted[row.id]),
+            part_of=frozenset(part_of[row.id] | {keys[other] for other in (row.merged_into,) if other is not None}),
+            is_merged=row.merged_into is not None,
+        )
+        for row in rows
+    ]
+
+
+def _keys_of_problems(database: Path) -> frozenset[str]:
+    """The keys of the tickets of problems, as far as there are any."""
+    query = "SELECT key FROM outbox WHERE problem_id IS NOT NULL AND kind = 'create'"
+    if not database.exists():
+        return frozenset()
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'problems'").fetchone():
+            return frozenset()  # the daemon was killed before it had made its tables
+        return frozenset(key for (key,) in connection.execute(query))
 
 
 def _is_spent(daemon: Daemon, life: Life) -> bool:

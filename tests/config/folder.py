@@ -38,6 +38,7 @@ class FakeKind:
     values: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, tuple[FactType, str]] = field(default_factory=dict)
     host: Callable[[Any], str] = lambda _: ""
+    open_values: str = ""
 
 
 VOLUME: Final = FakeKind(

@@ -3,6 +3,9 @@
 import pytest
 
 from tests.config.folder import DAEMON, Folder
+from watchkeeper.app.parts import catalogue
+from watchkeeper.config.load import Config, load
+from watchkeeper.config.planned import ChangeBackend
 from watchkeeper.config.problems import ConfigError
 from watchkeeper.config.windows import read_change_file
 from watchkeeper.domain.change import ChangeOutcome, ChangeState
@@ -133,7 +136,12 @@ changes:
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("{yaml: a.yaml, ical: a.ics}", "6:5: changes[0]: accepted is one of yaml and ical"),
+        ("{yaml: a.yaml, ical: a.ics}", "6:5: changes[0]: accepted is one of backend, yaml and ical"),
+        ("{backend: desk, yaml: a.yaml}", "6:5: changes[0]: accepted is one of backend, yaml and ical"),
+        ("{yaml: a.yaml, every: 2m}",
+         "6:27: changes[0].every: belongs to backend: files and calendars are read every five minutes"),
+        ("{backend: desk}", "6:15: changes[0].backend: 'desk' is no backend that has changes"),
+        ("{backend: desk, every: 5s}", "6:28: changes[0].every: "),
         ("{yaml: a.yaml, services: [shop]}",
          "6:30: changes[0].services: belongs to ical: the file says it of each change"),
         ("{ical: a.ics}",
@@ -199,3 +207,56 @@ def test_a_file_of_changes_that_is_not_there_keeps_nothing_from_starting(folder:
     [file] = folder.load().planned.change_files
     with pytest.raises(ConfigError, match=r"plan.yaml:1:1: there is no such file"):
         read_change_file(file)
+
+
+SNOW = """\
+itsm:
+  default: snow
+  backends:
+    snow: {type: servicenow, url: "https://x.service-now.com", auth: {username: u, password: {env: P}}}
+    desk: {type: local}
+    old:
+      type: servicenow
+      url: https://x.service-now.com
+      mode: events
+      auth: {username: u, password: {env: P}}
+"""
+
+
+def of_backends(folder: Folder, *entries: str) -> Config:
+    text = "".join(f"  - {entry}\n" for entry in entries)
+    path = folder.write("watchkeeper.yaml", f"{DAEMON}{SNOW}changes:\n{text}")
+    return load(path, catalogue())
+
+
+def test_changes_come_from_ticket_backends(folder: Folder) -> None:
+    assert of_backends(folder, "{backend: snow}").planned.change_backends == (ChangeBackend("snow", 120_000),)
+    assert of_backends(folder, "{backend: snow, every: 1m}").planned.change_backends == (
+        ChangeBackend("snow", 60_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (["{backend: desk}"], "changes[0].backend: 'desk' is no backend that has changes: there is snow"),
+        (["{backend: old}"], "changes[0].backend: 'old' is no backend that has changes: there is snow"),
+        (
+            ["{backend: snwo}"],
+            "changes[0].backend: 'snwo' is no backend that has changes (did you mean 'snow'?): there",
+        ),
+        (["{backend: snow, name: cab}"], "changes[0].name: is that of the backend: leave it out"),
+        (["{backend: snow, services: [shop]}"], "changes[0].services: belongs to ical: the backend says it of each"),
+        (["{backend: snow}", "{backend: snow}"], "changes[1].backend: there is another source 'snow'"),
+        (
+            ["{yaml: a.yaml, name: snow}"],
+            "changes[0].name: 'snow' is the name of a backend: give it a name of its own",
+        ),
+        (["{backend: snow, every: 2h}"], "changes[0].every: "),
+    ],
+)
+def test_a_mistake_in_backends_of_changes_is_found(folder: Folder, entries: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        of_backends(folder, *entries)
+
+    assert said in str(told.value)

@@ -11,7 +11,7 @@ from watchkeeper.domain.probe import Status
 from watchkeeper.domain.service import Service
 from watchkeeper.domain.standing import Standing
 from watchkeeper.domain.storm import STORM_KEY, StormPolicy
-from watchkeeper.domain.ticket import Command, CommandKind, TicketState
+from watchkeeper.domain.ticket import ChangeRef, Command, CommandKind, TicketChange, TicketState
 from watchkeeper.domain.watch import Watch
 
 DOWN, UP = Status.DOWN, Status.UP
@@ -160,6 +160,17 @@ def test_trouble_soon_after_a_change_is_attributed_to_it() -> None:
     assert other.incident.caused_by == ""
 
 
+def test_the_ticket_is_linked_to_a_change_that_its_own_backend_knows() -> None:
+    for backend, linked in (("", []), ("other", []), ("desk", [ChangeRef("desk", "sys1", "CHG0030001")])):
+        watch = watching()
+        change = replace(maintenance(Because.CHANGE), id="CHG0030001", to_ms=50_000, backend=backend, ref="sys1#2")
+        watch.expect([change], 0)
+        hear(watch, 60_000, "db-1")
+        commands = [one for one in watch.advance(70_000) if isinstance(one, Command)]
+        assert commands[0].kind is CommandKind.CREATE
+        assert [one.payload.caused_by for one in commands[1:] if isinstance(one.payload, TicketChange)] == linked
+
+
 def test_in_a_storm_one_incident_gathers_the_rest_and_the_most_important_come_first() -> None:
     policy = replace(WAITING, storm=StormPolicy(over=3, within_ms=60_000))
     names = [f"p{n}" for n in range(10)]
@@ -182,6 +193,43 @@ def test_in_a_storm_one_incident_gathers_the_rest_and_the_most_important_come_fi
     assert not watch.incidents
     hear(watch, 200_000, "p1")
     assert told(watch.advance(210_000)) == [("opened", "minor/probe=p1")]
+
+
+def test_a_cause_that_is_noticed_in_the_storm_that_it_makes_takes_all_of_it_over() -> None:
+    policy = replace(WAITING, storm=StormPolicy(over=3, within_ms=60_000))
+    names = [f"p{n}" for n in range(10)]
+    below = [replace(probe(name), parents=("gateway",)) for name in names]
+    one = replace(plan(*below, probe("gateway", "net"), Service("net", "Network"), rule()), correlation=policy)
+    watch = Watch(one)
+    watch.revise(one, 0)
+    hear(watch, 1_000, *names)
+    watch.advance(10_000)
+    assert [STORM_KEY in watch.incidents, len(watch.incidents)] == [True, 4]
+    hear(watch, 20_000, "gateway")
+    effects = watch.advance(30_000)
+    assert told(effects)[0] == ("opened", "gateway")
+    assert sorted(told(effects)[1:]) == [
+        ("impacted", "gateway"),
+        *(("merged", key) for key in ("p0", "p1", "p2", "storm")),
+    ]
+    [incident] = watch.incidents.values()
+    assert len(incident.impacted) == 10
+    assert not watch.correlator.is_storm
+
+
+def test_of_causes_of_one_service_only_the_first_that_explains_a_storm_has_a_ticket_beyond_the_limit() -> None:
+    policy = replace(WAITING, storm=StormPolicy(over=2, within_ms=60_000))
+    probes = [*(probe(f"db-{n}", "db") for n in range(5)), *(probe(f"shop-{n}") for n in range(5))]
+    one = replace(plan(DB, SHOP, *probes, rule()), correlation=policy)
+    watch = Watch(one)
+    watch.revise(one, 0)
+    hear(watch, 1_000, *(f"shop-{n}" for n in range(5)))
+    watch.advance(10_000)
+    hear(watch, 20_000, *(f"db-{n}" for n in range(5)))
+    watch.advance(30_000)
+    assert sorted(watch.incidents) == ["down/probe=db-0", STORM_KEY]
+    assert len(watch.incidents["down/probe=db-0"].impacted) == 5
+    assert len(watch.incidents[STORM_KEY].firing) == 4
 
 
 def test_after_a_restart_nothing_is_told_twice_and_nothing_forgotten() -> None:

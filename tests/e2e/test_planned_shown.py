@@ -1,16 +1,19 @@
 """Silences, changes and maintenance at the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.daemon import Setup
 from tests.peers import databases
+from tests.store import made
 from watchkeeper.app.parts import now_ms
-from watchkeeper.domain.change import Change
+from watchkeeper.domain.change import Change, ChangeOutcome, ChangeState
 from watchkeeper.domain.expected import Because, Selection
 from watchkeeper.store.changes import replace_told
+from watchkeeper.store.record import record
 
 PROBES = "probes:\n  - {id: shop, prober: memory, service: web}\n"
 RULES = """\
@@ -24,18 +27,18 @@ HOUR = 3_600_000
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    made = Setup.of(tmp_path, probes=PROBES, rules=RULES)
+    found = Setup.of(tmp_path, probes=PROBES, rules=RULES)
     with databases.migrated("sqlite", tmp_path):
-        return made
+        return found
 
 
 def test_a_silence_is_made_shown_and_ended(setup: Setup) -> None:
-    made = setup.command(
+    done = setup.command(
         "silence", "add", 'service="web"', "severity!=low", "--for", "2h", "-m", "switch", "--by", "alice"
     )
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith("SIL-1 until 20")
-    assert made.stdout.endswith(': service="web", severity!="low"\n')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("SIL-1 until 20")
+    assert done.stdout.endswith(': service="web", severity!="low"\n')
 
     [listed] = json.loads(setup.command("silence", "--json").stdout)
     assert (listed["number"], listed["author"], listed["reason"], listed["state"]) == (
@@ -103,6 +106,42 @@ def test_changes_are_listed_as_they_were_told(setup: Setup, tmp_path: Path) -> N
         ("CHG0", "approved", ["web"], ["CI1"]),
         ("CHG1", "approved", ["web"], ["CI1"]),
     ]
+
+
+def test_a_report_tells_what_became_of_changes(setup: Setup, tmp_path: Path) -> None:
+    now = now_ms()
+    about = Selection(frozenset({"web"}))
+
+    def ended(number: str, hours: int, outcome: ChangeOutcome) -> Change:
+        begin = now - (hours + 1) * HOUR
+        done = ChangeState.DONE
+        return Change(
+            Because.CHANGE, number, f"Patch {number}", begin, begin + HOUR, about, "snow", number, done, outcome
+        )
+
+    with databases.migrated("sqlite", tmp_path) as database:
+        changes = [
+            ended("CHG1", 3, ChangeOutcome.SUCCESSFUL),
+            ended("CHG2", 2, ChangeOutcome.SUCCESSFUL),
+            ended("CHG3", 50 * 24, ChangeOutcome.FAILED),
+            ended("CHG4", 1, ChangeOutcome.UNKNOWN),
+        ]
+        replace_told(database, "snow", changes, now - 60 * 24 * HOUR)
+        caused = replace(made.incident(7), caused_by="CHG2", opened_ms=now - 2 * HOUR)
+        record(database, [made.opened(caused)])
+
+    shown = setup.command("changes", "report").stdout
+    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["CHG1", "CHG2", "CHG4"]
+    assert "INC-7" in shown
+    assert "3 changes: 1 unknown, 1 successful, 1 failed" in shown
+    assert shown.endswith("change failure rate 33.3%, change success rate 50.0%\n")
+
+    told = json.loads(setup.command("changes", "report", "--from", "60d", "--to", "40d", "--json").stdout)
+    assert [(one["number"], one["outcome"], one["incidents"]) for one in told["changes"]] == [("CHG3", "failed", [])]
+    assert (told["failure_rate"], told["success_rate"]) == (1, 0)
+    none = setup.command("changes", "report", "--to", "59d", "--from", "60d").stdout
+    assert none.endswith("0 changes\nchange failure rate -, change success rate -\n")
+    assert setup.command("changes", "report", "--from", "1d", "--to", "2d").returncode == 2
 
 
 def test_check_says_when_maintenance_is_and_which_calendars_can_not_be_read(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ class Prometheus:
     """
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/api/v1"
+        self.url = f"http://127.0.0.1:{port}"
+        self._url = f"{self.url}/api/v1"
 
     def query(self, expression: str, at_ms: int) -> dict[str, float]:
         """The instant query's answer, by the label `n`. Values are as exact as floats."""

@@ -86,6 +86,21 @@ async def a_good_watchkeeper() -> AsyncIterator[Options]:
 
 
 @asynccontextmanager
+async def a_good_prometheus() -> AsyncIterator[Options]:
+    answer = (
+        b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{"n":"a-1"},"value":[1,"2.5"]}]}}'
+    )
+    async with serving(says(answer)) as server:
+        yield {"url": server.url(host="localhost"), "query": "m", "label": "n"}
+
+
+@asynccontextmanager
+async def a_silent_prometheus() -> AsyncIterator[Options]:
+    async with a_silent_site() as options:
+        yield {**options, "query": "m", "unreachable": "down"}
+
+
+@asynccontextmanager
 async def a_good_nameserver() -> AsyncIterator[Options]:
     async with nameserver(answers("shop.example. A 10.0.0.1")) as server:
         yield {"name": "shop.example", "server": server.address}
@@ -104,6 +119,9 @@ GOOD: Final[Mapping[str, Place]] = {
     "http": a_good_site,
     "load": nowhere({}),
     "memory": nowhere({}),
+    "nagios": nowhere({"command": ["echo", "OK - fine | time=1.5ms"]}),
+    "prometheus": a_good_prometheus,
+    "script": nowhere({"command": ["echo", "depth=3"]}),
     "tcp": a_good_port,
     "tls": a_good_certificate,
     "watchkeeper": a_good_watchkeeper,
@@ -113,6 +131,9 @@ BAD: Final[Mapping[str, Place]] = {
     "dns": nowhere({"name": "shop.example", "server": f"127.0.0.1:{refused_port()}"}),
     "files": nowhere({"path": "/no/such/folder/*"}),
     "http": nowhere({"url": f"http://127.0.0.1:{refused_port()}/"}),
+    "nagios": nowhere({"command": ["no-such-plugin"]}),
+    "prometheus": nowhere({"url": f"http://127.0.0.1:{refused_port()}", "query": "m"}),
+    "script": nowhere({"command": ["false"]}),
     "tcp": nowhere({"address": f"127.0.0.1:{refused_port()}"}),
     "tls": an_unknown_certificate,
     "watchkeeper": nowhere({"url": f"http://127.0.0.1:{refused_port()}"}),
@@ -120,6 +141,9 @@ BAD: Final[Mapping[str, Place]] = {
 HANGING: Final[Mapping[str, Place]] = {
     "dns": a_silent_nameserver,
     "http": a_silent_site,
+    "nagios": nowhere({"command": ["sleep", "60"]}),
+    "prometheus": a_silent_prometheus,
+    "script": nowhere({"command": ["sleep", "60"]}),
     "tcp": a_deaf_port,
     "tls": a_silent_listener,
     "watchkeeper": a_silent_site,
@@ -226,7 +250,8 @@ def test_a_sample_says_of_whom_when_and_how_long(name: str, place: Place) -> Non
 @every_place
 def test_a_sample_holds_nothing_that_is_not_declared(name: str, place: Place) -> None:
     kind, sample = find(name), sample_at(name, place)
-    assert set(sample.values) <= set(kind.values)
+    assert set(sample.values) <= set(kind.values) or kind.open_values
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", value) for value in sample.values)
     assert set(sample.facts) <= set(kind.facts)
     python = {FactType.TEXT: str, FactType.NUMBER: (int, float), FactType.BOOLEAN: bool, FactType.TIME: datetime}
     for fact, value in sample.facts.items():

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     REQUEST_TYPE = "sd-customerrequesttype"
     LINKS = "issuelinks"
     COMMENTS = "comments-page"
+    COMPONENTS = "component"
+    THINGS = "sd-servicefield"
 
 
 @dataclass(frozen=True, slots=True)

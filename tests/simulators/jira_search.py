@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tests.simulators.jira_jql import AllOf, AnyOf, Call, Clause, Empty, JqlError, Node, Not, Query, Value, clauses
 from tests.simulators.jira_model import Issue, User
-from tests.simulators.jira_searchable import TIMES, Searchables
+from tests.simulators.jira_searchable import Searchables
 from tests.simulators.jira_tracker import Tracker
 
 DATE_FORMATS = ("%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d", "%Y/%m/%d")
@@ -65,7 +65,7 @@ class Search:
         searchable = self._fields.find(clause.field)
         if clause.operator not in searchable.operators:
             return [f"The operator '{clause.operator}' is not supported by the '{clause.field}' field."]
-        if clause.field.lower() in TIMES:
+        if searchable.is_time:
             self._times_ms(clause)
             return []
         return [message for value in self._plain(clause) if (message := searchable.wrong(value)) is not None]
@@ -92,7 +92,7 @@ class Search:
             return negative
         if clause.operator in ("~", "!~"):
             return self._contains(clause, values) != negative
-        if clause.field.lower() in TIMES:
+        if searchable.is_time:
             return _compares(clause.operator, int(values[0]), self._times_ms(clause))
         if clause.operator in ("<", ">", "<=", ">="):
             assert searchable.rank is not None

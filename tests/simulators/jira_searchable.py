@@ -23,7 +23,6 @@ ALIASES = {
     "updateddate": "updated",
     "resolved": "resolutiondate",
 }
-TIMES = frozenset(("created", "createddate", "updated", "updateddate", "resolutiondate", "resolved"))
 KEY = re.compile(r"[a-z]\w*-\d+|\d+")
 PROPERTY = re.compile(r"issue\.property\[([^\]]+)\]\.(.+)")
 
@@ -35,13 +34,14 @@ class Searchable:
     """A field in JQL.
 
     `read`: its values in lower case; `wrong`: what Jira says to a value that can not be asked for, None when it can;
-    `rank`: what < and > and ORDER BY compare.
+    `rank`: what < and > and ORDER BY compare; `is_time`: whether that are times.
     """
 
     operators: Sequence[str]
     read: Read
     wrong: Callable[[str], str | None] = lambda _value: None
     rank: Callable[[Issue], Any] | None = None
+    is_time: bool = False
 
 
 class Searchables:
@@ -106,17 +106,10 @@ class Searchables:
         def text(*fields: str) -> Searchable:
             return Searchable(TEXTS, lambda issue: _texts(issue, fields))
 
-        def time(field: str) -> Searchable:
-            return Searchable(
-                RANKED,
-                lambda issue: [str(issue.values[field])] if issue.values.get(field) else [],
-                rank=lambda issue: issue.values.get(field) or 0,
-            )
-
         return {
             **{name: text(name) for name in ("summary", "description", "comment")},
             "text": text("summary", "description", "comment"),
-            **{name: time(name) for name in ("created", "updated", "resolutiondate")},
+            **{name: _time(name) for name in ("created", "updated", "resolutiondate")},
         }
 
     def _key(self) -> Searchable:
@@ -148,8 +141,19 @@ class Searchables:
         return Searchable((*CHOICES, "~", "!~"), read)
 
 
+def _time(field: str) -> Searchable:
+    return Searchable(
+        RANKED,
+        lambda issue: [str(issue.values[field])] if issue.values.get(field) else [],
+        rank=lambda issue: issue.values.get(field) or 0,
+        is_time=True,
+    )
+
+
 def _custom(field: Field) -> Searchable:
     """A select list has choices, a text has words: `=` is no operator of it."""
+    if field.kind is Kind.TIME:
+        return _time(field.id)
     if field.kind is Kind.OPTION:
         options = {id_: _lower(id_, value) for id_, value in field.options.items()}
         return Searchable(

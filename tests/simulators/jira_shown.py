@@ -86,6 +86,7 @@ class Shower:
                 "id": id_,
             },
             Kind.REQUEST_TYPE: self._request_type,
+            Kind.COMPONENTS: lambda names: [{"id": f"1{number}", "name": name} for number, name in enumerate(names)],
         }
         return showing.get(field.kind, lambda value: value)(kept)
 
@@ -168,6 +169,8 @@ _CUSTOM = {
     Kind.STRING: "com.atlassian.jira.plugin.system.customfieldtypes:textfield",
     Kind.OPTION: "com.atlassian.jira.plugin.system.customfieldtypes:select",
     Kind.REQUEST_TYPE: "com.atlassian.servicedesk:vp-origin",
+    Kind.TIME: "com.atlassian.jira.plugin.system.customfieldtypes:datetime",
+    Kind.THINGS: "com.atlassian.jira.plugins.service-entity:service-entity-field-cftype",
 }
 
 

@@ -27,6 +27,9 @@ class Acl:
     )
     """A table that is not named here can be written by admins only. Nobody else deletes."""
 
+    closed: set[str] = field(default_factory=set)
+    """Tables that the Table API refuses to list."""
+
     hidden: set[str] = field(default_factory=set)
     """The sys_ids of rows that are not shown."""
 

@@ -1,7 +1,7 @@
 """What the Table API does with records, whoever asks and however: list, read, create, update, delete."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulators import servicenow_journal as journal
@@ -25,6 +25,9 @@ class Properties:
     values_ignore_case: bool = False
     """Whether = and its like take upper and lower case for the same, as some collations do."""
 
+    ignores: set[str] = field(default_factory=set)
+    """Names of fields whose conditions are dropped, as those of fields that nobody knows."""
+
     unordered_rows_wander: bool = True
     """Whether rows that a query does not order come in another order each time."""
 
@@ -44,7 +47,10 @@ class Records:
     def list(self, user: User, table: str, encoded: str, limit: int, offset: int) -> tuple[list[Row], int]:
         """A page of a query's rows, and how many the query has, both before anybody asks who may see them."""
         self._know(table)
-        query = parse(encoded, lambda path: schema.field_at(table, path) is not None)
+        if table in self.acl.closed and not user.is_admin:
+            raise by_acl("Read")
+        ignored = self.properties.ignores
+        query = parse(encoded, lambda path: path not in ignored and schema.field_at(table, path) is not None)
         if query.invalid and self.properties.invalid_query_returns_no_rows:
             return [], 0
         found = self.store.select(

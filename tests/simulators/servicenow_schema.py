@@ -100,6 +100,11 @@ CHANGE_STATES = {
     "3": "Closed",
     "4": "Canceled",
 }
+CHANGE_CLOSE_CODES = {
+    "successful": "Successful",
+    "successful_issues": "Successful with issues",
+    "unsuccessful": "Unsuccessful",
+}
 LEVELS = {"1": "1 - High", "2": "2 - Medium", "3": "3 - Low"}
 PRIORITIES = {"1": "1 - Critical", "2": "2 - High", "3": "3 - Moderate", "4": "4 - Low", "5": "5 - Planning"}
 INSTALLED = {"1": "Installed", "3": "In Maintenance", "7": "Retired"}
@@ -195,6 +200,7 @@ CHANGE = Table(
         choice("state", CHANGE_STATES, "-5"),
         choice("type", {"normal": "Normal", "standard": "Standard", "emergency": "Emergency"}, "normal", "string"),
         truth("on_hold"),
+        choice("close_code", CHANGE_CLOSE_CODES, of="string"),
         moment("start_date"),
         moment("end_date"),
     ),

@@ -10,10 +10,12 @@ import pysnc
 import pytest
 from pysnc.exceptions import AuthenticationException, RequestException, RoleException
 
+from tests.itsm.servicenow_changes import plan
 from tests.probers.servers import certificate, tls_by
 from tests.simulators import faults as f
 from tests.simulators.servicenow import INTEGRATION, OAUTH_CLIENT, PERSON, Instance, running
 from tests.simulators.servicenow_faults import COMMITS_AND_IS_CANCELLED, COMMITS_AND_IS_CANCELLED_TIDILY
+from tests.simulators.servicenow_times import raw_time
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +226,35 @@ def test_an_encoded_query_may_have_several_queries_in_it(client: pysnc.ServiceNo
     record.query()
 
     assert [str(each.correlation_id) for each in record] == ["a", "c"]
+
+
+def test_changes_are_found_by_the_definition_of_a_change_window(
+    instance: Instance, client: pysnc.ServiceNowClient
+) -> None:
+    right = plan(instance, "right", hours=(-1, 1), more=["db01"], services=["Web shop"])
+    plan(instance, "worked on", hours=(-9, -8), worked=(-1, 1), state="-1")
+    plan(instance, "held", hours=(-1, 1), on_hold="true")
+    plan(instance, "asked for", hours=(-1, 1), approval="requested")
+    plan(instance, "new", hours=(-1, 1), state="-5")
+    plan(instance, "over", hours=(-3, -2))
+    now = raw_time(instance.clock())
+    common = f"cmdb_ci={instance.id_of('cmdb_ci', 'web01')}^stateIN-2,-1,1,2^approval=approved^on_hold=false"
+    changes = client.GlideRecord("change_request")
+    changes.add_encoded_query(
+        f"{common}^start_date<={now}^end_date>={now}^NQ{common}^work_start<={now}^work_end>={now}"
+    )
+    changes.query()
+
+    assert {str(each.short_description) for each in changes} == {"right", "worked on"}
+    for table, field, name in (
+        ("task_ci", "ci_item", "db01"),
+        ("task_cmdb_ci_service", "cmdb_ci_service", "Web shop"),
+    ):
+        related = client.GlideRecord(table)
+        related.add_query("task", right["sys_id"])
+        related.add_query("task.sys_class_name", "change_request")
+        related.query()
+        assert [each.get_display_value(field) for each in related] == [name]
 
 
 def test_only_an_admin_deletes(instance: Instance, client: pysnc.ServiceNowClient) -> None:

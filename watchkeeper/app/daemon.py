@@ -2,13 +2,11 @@
 
 import asyncio
 import os
-import random
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,29 +14,20 @@ import structlog
 from prometheus_client import generate_latest
 
 from watchkeeper import __version__, probers
+from watchkeeper.app.deskwork import Deskwork
+from watchkeeper.app.hearing import Hearing
 from watchkeeper.app.parts import journal_path, load_config, now_ms
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.config.problems import ConfigError
-from watchkeeper.domain.article import Source
-from watchkeeper.domain.evidence import PastChange
-from watchkeeper.domain.expected import Because, Window
-from watchkeeper.domain.knowledge import Shelf
 from watchkeeper.domain.probe import Probe, Sample
-from watchkeeper.domain.problem_case import past_change
 from watchkeeper.domain.problems import Problems
-from watchkeeper.domain.ticket import ProblemSeen, TicketSeen
-from watchkeeper.domain.watch import Watch, reusing
-from watchkeeper.domain.window import Points
+from watchkeeper.domain.watch import Plan, Watch, reusing
 from watchkeeper.engine import descriptors, memory
 from watchkeeper.engine.attempt import Desk
-from watchkeeper.engine.deliveries import Deliveries
-from watchkeeper.engine.delivery import Delivery
 from watchkeeper.engine.evaluation import Evaluation
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.history import History
 from watchkeeper.engine.lag import Lag
-from watchkeeper.engine.learning import Learning, Published
-from watchkeeper.engine.library import Library
 from watchkeeper.engine.pulse import STALE_S, Pulse
 from watchkeeper.engine.reception import Reception
 from watchkeeper.engine.recorder import Recorder
@@ -47,7 +36,6 @@ from watchkeeper.engine.rollups import Rollups
 from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
-from watchkeeper.engine.windows import Windows
 from watchkeeper.probers.base import Prober
 from watchkeeper.schema.fields import Address
 from watchkeeper.store import lock, outbox
@@ -92,7 +80,6 @@ class Daemon:
         self._config = config
         self._database = database
         self._began_s = began_s
-        self._make = make
         self._address = Address(*sock.getsockname()[:2])
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
@@ -103,7 +90,6 @@ class Daemon:
         self._lag = Lag(self._figures.scheduler_lag.observe)
         self._supervision = Supervision(os.environ)
         self._probers: dict[str, Prober] = {}
-        self._expected: Sequence[Window] = ()
         journal = journal_path(config, database)
         replay(journal, database)
         remembered = remember(database)
@@ -121,8 +107,9 @@ class Daemon:
             has_history=True,
         )
         self._remembered = len(remembered.incidents)
-        self._library = Library(database, self._on_learnt)
-        self._deliveries = Deliveries(self._delivery)
+        hearing = Hearing(self._loop)
+        self._desk = Deskwork(config, database, make, self._figures, hearing)
+        self._deliveries = self._desk.deliveries
         self._recorder = Recorder(
             database,
             self._run_id,
@@ -130,13 +117,13 @@ class Daemon:
             self._deliveries.wake,
             Journal(journal, Run(self._run_id, began_ms)),
         )
-        self._evaluation = Evaluation(
-            self._watch, now_ms, self._recorder.put, self._figures, self._remember_problems(began_ms)
-        )
+        problems = _remember_problems(config.plan, database, began_ms, hearing)
+        self._evaluation = Evaluation(self._watch, now_ms, self._recorder.put, self._figures, problems)
+        hearing.evaluation = self._evaluation
         limits = Limits(config.limits.runs, config.limits.runs_per_host)
         self._rollups = Rollups(now_ms, database)
         self._retention = Retention(now_ms, database, config.retention)
-        self._history = History(database, now_ms, self._fill)
+        self._history = History(database, now_ms, hearing.fill)
         self._runner = Runner(now_ms, self._prober, self._observe, self._recorder.is_full, limits)
         self._schedule = Schedule(
             now_ms, self._runner.start, self._runner.miss, self._lag.note, self._evaluation.note_alive
@@ -144,9 +131,9 @@ class Daemon:
         self._pulse = Pulse(database, held, self._run_id, now_ms, self._deliveries.wake)
         self._exposition = Exposition(self._watch)
         reception = Reception(self._evaluation, self._recorder, self._figures, now_ms, lambda: self._config.sources)
-        self._windows = Windows(database, now_ms, self._on_windows, self._figures)
-        silences = silence_routes(StoredSilences(database), lambda: self._config.token, now_ms, self._windows.wake)
-        self._workers = (self._rollups, self._retention, self._history, self._library, self._windows)
+        windows = self._desk.windows
+        silences = silence_routes(StoredSilences(database), lambda: self._config.token, now_ms, windows.wake)
+        self._workers = (self._rollups, self._retention, self._history, self._desk.library, windows)
         self._web = WebServer(make_app(self, [*intake_routes(reception), *silences]), sock)
 
     async def run(self) -> bool:
@@ -162,9 +149,9 @@ class Daemon:
         self._loop.set_exception_handler(_on_loop_failure)
         # What a changed configuration ends, is in the database before anything runs.
         record(self._database, self._evaluation.followed(self._watch.revise(self._config.plan, now_ms())))
-        self._windows.revise(self._config.planned)
-        self._windows.load()
-        self._windows.step()
+        self._desk.plan_windows(self._config)
+        self._desk.windows.load()
+        self._desk.windows.step()
         for thread in (self._recorder, self._pulse, *self._workers):
             thread.begin()
         self._want_history()
@@ -278,18 +265,15 @@ class Daemon:
             _log.error("reload_failed", problems=len(problems))
             return Reload(problems, text)
         plan = reusing(config.plan, self._config.plan)
-        plan = replace(plan, knowledge=plan.knowledge.replacing(self._library.shelves))
+        plan = replace(plan, knowledge=plan.knowledge.replacing(self._desk.library.shelves))
         config = replace(config, plan=plan)
-        if config.knowledge.servicenow is None:
-            self._library.put(Source.SERVICENOW, [])
-        self._deliveries.revise(config.backends)
+        self._desk.revise(config)
         for gone in self._config.plan.probes.keys() - config.plan.probes.keys():
             self._runner.forget(gone)
         self._evaluation.revise(config.plan)
         self._want_history()
         self._schedule.revise(config.plan.probes)
         self._retention.revise(config.retention)
-        self._windows.revise(config.planned)
         self._config = config
         self._note_reload(successful=True)
         memory.settle()
@@ -323,56 +307,11 @@ class Daemon:
     def _want_history(self) -> None:
         self._history.want((one.probe, one.window.awaited) for one in self._watch.awaits_history())
 
-    def _fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.fill, probe_id, history)
-
-    def _remember_problems(self, now_ms: int) -> Problems:
-        plan = self._config.plan
-        memory = remember_problems(self._database, now_ms, lambda service: plan.service_of(service).ci)
-        return Problems(plan, memory.problems, memory.past, memory.next_id, self._past_changes)
-
-    def _past_changes(self) -> Iterator[PastChange]:
-        return (past_change(window) for window in self._expected if window.because is Because.CHANGE)
-
     def _prober(self, name: str) -> Prober:
         prober = self._probers.get(name)
         if prober is None:
             prober = self._probers[name] = probers.find(name).make(now_ms)
         return prober
-
-    def _delivery(self, _name: str, backend: Backend) -> Delivery:
-        desk = self._make(backend, self._database)
-        hear = self._on_reopening_refused, self._on_tickets_seen, self._on_problem_refused, self._on_problem_seen
-        every_ms, published = desk.policy.read_every_ms, partial(self._published, desk.name)
-        learning = Learning(
-            desk.name, desk.backend, self._database, now_ms, every_ms, self._library.learnt, published
-        )
-        return Delivery(desk, self._database, now_ms, random.random, self._figures, *hear, learning=learning)
-
-    def _published(self, backend: str) -> Published | None:
-        known = self._config.knowledge
-        if known.servicenow != backend:
-            return None
-        return Published(known.query, known.every, partial(self._library.put, Source.SERVICENOW))
-
-    def _on_learnt(self, shelves: Mapping[Source, Shelf]) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.learn, shelves)
-
-    def _on_reopening_refused(self, incident_id: int, why: str) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.reopening_refused, incident_id, why)
-
-    def _on_tickets_seen(self, seen: Sequence[TicketSeen]) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.tickets_seen, seen)
-
-    def _on_problem_refused(self, problem_id: int, why: str) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.problem_reopening_refused, problem_id, why)
-
-    def _on_problem_seen(self, seen: ProblemSeen) -> None:
-        self._loop.call_soon_threadsafe(self._evaluation.problem_seen, seen)
-
-    def _on_windows(self, windows: Sequence[Window]) -> None:
-        self._expected = windows
-        self._loop.call_soon_threadsafe(self._evaluation.expect, windows)
 
     def _on_hangup(self) -> None:
         # A failure of a task that nobody waits for is told when it goes: at the next signal, if not before.
@@ -429,6 +368,11 @@ class Daemon:
         )
         await asyncio.to_thread(self._pulse.end, END_S / 4)
         _log.info("stopped", not_written=lost)
+
+
+def _remember_problems(plan: Plan, database: Database, now_ms: int, hearing: Hearing) -> Problems:
+    memory = remember_problems(database, now_ms, lambda service: plan.service_of(service).ci)
+    return Problems(plan, memory.problems, memory.past, memory.next_id, hearing.past_changes)
 
 
 def _on_loop_failure(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

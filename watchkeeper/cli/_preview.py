@@ -104,9 +104,12 @@ def _named(what: str, name: str, known: Mapping[str, Any]) -> Any:
 
 def _values(probe: Probe, given: Sequence[str]) -> dict[str, float]:
     from watchkeeper.app.parts import prober_kind
+    from watchkeeper.config.vocabulary import produces
 
     kind = prober_kind(probe)
-    return {name: _number(text) for name, text in _pairs(given, "value", kind.values, kind.name)}
+    names = (one.partition("=")[0] for one in given)
+    known = [*kind.values, *(name for name in names if produces(kind, name))]
+    return {name: _number(text) for name, text in _pairs(given, "value", known, kind.name)}
 
 
 def _facts(probe: Probe, given: Sequence[str], at_ms: int) -> dict[str, Fact]:

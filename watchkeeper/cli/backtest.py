@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from watchkeeper.cli._moment import Moment
 from watchkeeper.cli._options import WRONG, config_option, database_of, fail, json_option, read_config
 from watchkeeper.domain.units import format_time, parse_duration_ms
 
@@ -24,31 +25,6 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130  # what the shell makes of a program that Ctrl-C ends
 _DEFAULT_MS: Final = 7 * 86_400_000
 _AGAIN_MS: Final = 3_600_000
-_TIMES: Final = (
-    "a date such as 2026-11-01, a time such as 2026-11-01T12:00 or 2026-11-01T12:00+01:00, or how long ago: 7d"
-)
-
-
-class _Moment(click.ParamType[int]):
-    """A time, in ms since the epoch."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from datetime import UTC, datetime
-
-        from watchkeeper.app.parts import now_ms
-
-        text = str(value).strip()
-        try:
-            return now_ms() - parse_duration_ms(text)
-        except ValueError:
-            pass
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is no time: accepted is {_TIMES}", param, ctx)
-        return round((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 class _Duration(click.ParamType[int]):
@@ -66,8 +42,8 @@ class _Duration(click.ParamType[int]):
 @click.command("backtest")
 @config_option
 @json_option
-@click.option("--from", "from_ms", type=_Moment(), metavar="TIME", help="Where to begin; 7d ago if not given.")
-@click.option("--to", "to_ms", type=_Moment(), metavar="TIME", help="Where to end; now if not given.")
+@click.option("--from", "from_ms", type=Moment(), metavar="TIME", help="Where to begin; 7d ago if not given.")
+@click.option("--to", "to_ms", type=Moment(), metavar="TIME", help="Where to end; now if not given.")
 @click.option(
     "--rules", multiple=True, metavar="FILES", help="Rules to judge, instead of the configuration's. Repeatable."
 )

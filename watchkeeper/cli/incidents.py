@@ -1,7 +1,7 @@
 """`watchkeeper incidents`: what is and was wrong, and what became of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,7 +11,9 @@ from watchkeeper.domain.incident import incident_id, incident_number
 from watchkeeper.domain.units import format_elapsed_ms, format_time
 
 if TYPE_CHECKING:
-    from watchkeeper.store.listing import AffectedAlert, IncidentDetail, IncidentRow
+    from watchkeeper.store.listing import AffectedAlert, ImpactedAlert, IncidentDetail, IncidentRow
+
+_MOST_IMPACTED: Final = 50
 
 
 @click.command("incidents")
@@ -109,6 +111,9 @@ def _print_detail(detail: "IncidentDetail") -> None:
         ("opened", format_time(row.opened_ms)),
         ("taken up", _taken_up(row)),
         ("resolved", "" if row.resolved_ms is None else format_time(row.resolved_ms)),
+        ("part of", row.merged_into),
+        ("merged", ", ".join(detail.merged)),
+        ("caused by", row.caused_by),
         ("lasted", _lasted(row)),
         ("ticket", f"{_ticket(row)} at {row.backend} {row.ticket_url or ''}"),
         ("rejected", row.rejection or ""),
@@ -123,6 +128,14 @@ def _print_detail(detail: "IncidentDetail") -> None:
         ("PROBE", "RULE", "NOW"),
         [(one.ref.probe_id, one.ref.rule_id, _now(one)) for one in detail.alerts],
     )
+    if detail.impacted:
+        click.echo("\nImpacted")
+        print_table(
+            ("PROBE", "RULE", "NOW"),
+            [(one.ref.probe_id, one.ref.rule_id, "impacted" if one.now else "over") for one in _shown(detail)],
+        )
+        if (more := len(detail.impacted) - _MOST_IMPACTED) > 0:
+            click.echo(f"and {more} more: see --json")
     click.echo("\nTimeline")
     print_table(
         ("TIME", "WHAT", "PROBE", "TEXT"),
@@ -146,6 +159,11 @@ def _print_detail(detail: "IncidentDetail") -> None:
             for one in detail.commands
         ],
     )
+
+
+def _shown(detail: "IncidentDetail") -> "list[ImpactedAlert]":
+    """As many of the alerts that it explains as a screen takes, those first that it explains now."""
+    return sorted(detail.impacted, key=lambda one: (not one.now, one.ref))[:_MOST_IMPACTED]
 
 
 def _now(alert: "AffectedAlert") -> str:
@@ -179,6 +197,8 @@ def _as_json(row: "IncidentRow") -> dict[str, Any]:
         "ticket_rejection": row.rejection,
         "returns": row.returns,
         "flapping": row.flapping,
+        "merged_into": row.merged_into or None,
+        "caused_by": row.caused_by or None,
     }
 
 
@@ -196,6 +216,8 @@ def _detail_as_json(detail: "IncidentDetail") -> dict[str, Any]:
             {"probe": one.ref.probe_id, "rule": one.ref.rule_id, "firing": one.firing, "flapping": one.flapping}
             for one in detail.alerts
         ],
+        "impacted": [{"probe": one.ref.probe_id, "rule": one.ref.rule_id, "now": one.now} for one in detail.impacted],
+        "merged": list(detail.merged),
         "timeline": [
             {
                 "time": format_time(entry.at_ms),

@@ -36,8 +36,10 @@ from watchkeeper.config.vocabulary import (
     ProberKind,
     asked,
     names_for,
+    names_in_text,
     parse_status,
     parse_window_ms,
+    produces,
 )
 from watchkeeper.domain.probe import FactType, Status
 from watchkeeper.domain.rule import Scope
@@ -119,10 +121,9 @@ class Compiler:
         self._names = names_for(prober)
         self._explainer = Explainer(prober.name, self._names)
         self._current: list[Scope | None] = [None]
-        variables = {name: _TYPES[entry.kind] for name, entry in self._names.items()}
-        declarations = [self._declare(name, function) for name, function in FUNCTIONS.items()]
-        declarations.append(_declaration(_HAS, cel.Type.BOOL, [[cel.Type.STRING]], self._has))
-        self._env = cel.NewEnv(variables=variables, functions=declarations)
+        self._declarations = [self._declare(name, function) for name, function in FUNCTIONS.items()]
+        self._declarations.append(_declaration(_HAS, cel.Type.BOOL, [[cel.Type.STRING]], self._has))
+        self._env = self._environment()
         self._literals = Literals(self._evaluate)
 
     def compile(self, text: str) -> CompiledCondition:
@@ -138,6 +139,10 @@ class Compiler:
         tokens = Tokens(text)
         if tokens.depth() > MAX_DEPTH:
             raise ExpressionError([Mistake(0, "is nested too deeply")])
+        mentioned = names_in_text(self._prober, text)
+        if mentioned.keys() - self._names.keys():
+            self._names |= mentioned
+            self._env = self._environment()
         spans, mistakes = self._check_calls(tokens)
         mistakes += self._replace_has(tokens)
         mistakes += asks_for_unknown(tokens)
@@ -165,6 +170,10 @@ class Compiler:
             _by_status={} if asks_status_only else None,
             _terms=tuple(terms_of(Tokens(text), self._names)),
         )
+
+    def _environment(self) -> Any:
+        variables = {name: _TYPES[entry.kind] for name, entry in self._names.items()}
+        return cel.NewEnv(variables=variables, functions=self._declarations)
 
     def _declare(self, name: str, function: Function) -> Any:
         numbers = (cel.Type.DOUBLE, cel.Type.INT)
@@ -246,7 +255,7 @@ class Compiler:
             what, known = "value or fact", [*prober.values, *prober.facts, STATUS]
         else:
             what, known = "value", [*prober.values, DURATION]
-        if literal in known:
+        if literal in known or (parameter is not Parameter.FACT and produces(prober, literal)):
             return None
         has = f"it has {listing(known)}" if known else "it has none"
         return f"the {prober.name} prober produces no {what} {literal!r}{suggest(literal, known)}: {has}"

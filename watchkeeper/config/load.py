@@ -11,10 +11,14 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from watchkeeper.config import problemmodels
+from watchkeeper.config.calendarmodels import AvailabilityModel, CalendarModel
+from watchkeeper.config.calendars import read_calendars
 from watchkeeper.config.dependencies import find_broken_dependencies
 from watchkeeper.config.description import Description, compile_description
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.knowledge import ArticleReader
+from watchkeeper.config.measures import Place as MeasurePlace
+from watchkeeper.config.measures import all_mistakes, places, policy_of
 from watchkeeper.config.models import (
     DaemonFile,
     Itsm,
@@ -35,8 +39,11 @@ from watchkeeper.config.validation import validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.config.warnings import Places, find_warnings
 from watchkeeper.config.windows import PlanReader
+from watchkeeper.domain.calendar import Calendar
+from watchkeeper.domain.condition import AvailabilityPolicy
 from watchkeeper.domain.knowledge import Knowledge
-from watchkeeper.domain.service import Objectives, Service
+from watchkeeper.domain.period import parse_period
+from watchkeeper.domain.service import ANY_DOWN, USUAL_HOURS, Objectives, Service
 from watchkeeper.domain.ticket import TicketPolicy
 from watchkeeper.domain.watch import Plan
 from watchkeeper.schema.fields import Address, Secret
@@ -137,6 +144,8 @@ class _Loader:
         self._files: list[Path] = []
         self._needs: dict[str, Problem] = {}  # where it stands what services need
         self._unread: set[str] = set()  # under which keys files are named that can not be read
+        self._calendars: Mapping[str, Calendar] = {}
+        self._measures: dict[str, tuple[AvailabilityModel, MeasurePlace]] = {}
 
     def load(self, path: Path, rule_files: Sequence[str] | None) -> Config:
         document = Document(path)
@@ -145,6 +154,7 @@ class _Loader:
         if daemon is None:
             daemon = _what_is_right(document)
         backends, default = self._backends(document, daemon)
+        self._calendars = read_calendars(document, daemon.calendars, self._problems)
         services = self._services(document, daemon)
         probes = self._probes(document, daemon, services)
         known = Known(
@@ -223,11 +233,15 @@ class _Loader:
     def _probes(self, document: Document, daemon: DaemonFile, services: Mapping[str, Service]) -> ProbeReader:
         known = None if "service_files" in self._unread else services
         probes = ProbeReader(self._catalogue.find_prober, self._catalogue.prober_names, known, self._problems)
+        before = len(self._problems)
         for file in self._documents(document, "probe_files", daemon.probe_files):
             probes.read(file)
-        places = self._needs | {f"probe {name}": place for name, place in probes.parent_places.items()}
+        has_all_probes = len(self._problems) == before
+        needs = self._needs | {f"probe {name}": place for name, place in probes.parent_places.items()}
         known_probes = None if "probe_files" in self._unread else probes.places
-        self._problems += find_broken_dependencies(services, probes.probes, known_probes, places)
+        self._problems += find_broken_dependencies(services, probes.probes, known_probes, needs)
+        if has_all_probes:
+            self._problems += all_mistakes(services, self._measures, probes.probes)
         return probes
 
     def _articles(
@@ -367,12 +381,23 @@ class _Loader:
                 if name in services:
                     message = f"the service {name!r} is described twice"
                     self._problems.append(source.problem(("services", name), message, key=True))
-                services[name] = service_of(name, one)
+                place = places(source.problem, name)
+                services[name] = service_of(
+                    name, one, self._hours(source, name, one), policy_of(one.availability, place, self._problems)
+                )
+                self._measures[name] = one.availability, place
                 self._needs[f"service {name}"] = source.problem(("services", name, "depends_on"), "")
         for source, models in sources:
             for name, one in models.items():
                 self._check_dependencies(source, name, one, services)
         return services
+
+    def _hours(self, document: Document, name: str, model: ServiceModel) -> Calendar:
+        known = self._calendars
+        if model.hours not in known:
+            message = f"there is no calendar {model.hours!r}{suggest(model.hours, known)}; there is {listing(known)}"
+            self._problems.append(document.problem(("services", name, "hours"), message))
+        return known.get(model.hours, USUAL_HOURS)
 
     def _check_dependencies(
         self, document: Document, name: str, model: ServiceModel, services: Mapping[str, Service]
@@ -392,7 +417,8 @@ def _what_is_right(document: Document) -> DaemonFile:
     """What can be read on with of a daemon's file that has problems, so that all problems show in one run."""
     daemon = validate_right(DaemonFile, document.data, document, probe_files=[])
     itsm = validate_right(Itsm, document.data.get("itsm"), document)
-    return daemon.model_copy(update={"itsm": itsm, "services": _right_services(document)})
+    right = {"itsm": itsm, "services": _right_services(document), "calendars": _right_calendars(document)}
+    return daemon.model_copy(update=right)
 
 
 def _right_services(document: Document) -> dict[str, ServiceModel]:
@@ -400,6 +426,13 @@ def _right_services(document: Document) -> dict[str, ServiceModel]:
     if not isinstance(services, dict):
         return {}
     return {name: validate_right(ServiceModel, body, document) for name, body in services.items()}
+
+
+def _right_calendars(document: Document) -> dict[str, CalendarModel]:
+    calendars = document.data.get("calendars")
+    if not isinstance(calendars, dict):
+        return {}
+    return {name: validate_right(CalendarModel, body, document) for name, body in calendars.items()}
 
 
 def matching(pattern: str, base: Path) -> list[str]:
@@ -418,7 +451,12 @@ def matching(pattern: str, base: Path) -> list[str]:
     return sorted(glob(escape(named) + relative, recursive=True))
 
 
-def service_of(name: str, model: ServiceModel) -> Service:
+def service_of(
+    name: str,
+    model: ServiceModel,
+    hours: Calendar = USUAL_HOURS,
+    availability: AvailabilityPolicy = ANY_DOWN,
+) -> Service:
     """The service that a model describes."""
     agreed = model.objectives
     return Service(
@@ -428,5 +466,9 @@ def service_of(name: str, model: ServiceModel) -> Service:
         criticality=model.criticality,
         ci=model.ci,
         depends_on=model.depends_on,
-        objectives=Objectives(agreed.availability, agreed.response, agreed.resolution),
+        objectives=Objectives(
+            agreed.availability, agreed.response, agreed.resolution, tuple(map(parse_period, agreed.over))
+        ),
+        hours=hours,
+        availability=availability,
     )

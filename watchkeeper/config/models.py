@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
+from watchkeeper.config.calendarmodels import AvailabilityModel, CalendarModel, CalendarName, PeriodText
 from watchkeeper.config.correlationmodels import CorrelationModel
 from watchkeeper.config.problemmodels import Problems, ProblemsModel
 from watchkeeper.config.sourcemodels import SourceModel, SourceName
 from watchkeeper.config.windowmodels import ChangeSourceModel, MaintenanceModel
+from watchkeeper.domain.calendar import ALWAYS
 from watchkeeper.domain.probe import Category
 from watchkeeper.domain.service import Criticality
 from watchkeeper.domain.ticket import Language
@@ -132,6 +134,9 @@ class KnowledgeModel(Model):
 class Objectives(Model):
     availability: RatioPpm | None = None
     """What share of its hours the service is to be available."""
+    over: Annotated[tuple[PeriodText, ...], Field(min_length=1, max_length=6)] = ("month",)
+    """Over which periods: `month`, `quarter` and `year` of its calendar's time zone, and durations up to now such as
+    `30d`."""
     response: PositiveDurationMs | None = None
     """From a ticket's opening until somebody takes it up."""
     resolution: PositiveDurationMs | None = None
@@ -148,6 +153,10 @@ class ServiceModel(Model):
     """Its configuration item in the CMDB."""
     depends_on: tuple[Identifier, ...] = ()
     """Services that it can not work without."""
+    hours: Identifier = ALWAYS
+    """When it is promised to work: `always`, or one of `calendars`."""
+    availability: AvailabilityModel = AvailabilityModel()
+    """When it is down. While any of its critical health probes is, if this is not set."""
     objectives: Objectives = Objectives()
 
 
@@ -179,6 +188,8 @@ class DaemonFile(Model):
     """What is known about trouble: articles that go into tickets."""
     services: dict[Identifier, ServiceModel] = Field(default_factory=dict)
     """The service catalogue."""
+    calendars: dict[CalendarName, CalendarModel] = Field(default_factory=dict)
+    """Service hours by names of your choice; `always` is there without."""
     maintenance: tuple[MaintenanceModel, ...] = ()
     """When work is planned: trouble in it opens nothing."""
     changes: tuple[ChangeSourceModel, ...] = ()
@@ -230,6 +241,8 @@ class ProbeDefaults(Model):
     parents: tuple[Identifier, ...] = ()
     """Probes of what lies on the way to its target, such as a gateway's. While one of them is in trouble, that
     explains the trouble of this one."""
+    critical: bool | None = None
+    """Whether its service counts as down while it is; true if this is not set, of health probes only."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

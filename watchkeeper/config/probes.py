@@ -16,6 +16,7 @@ from watchkeeper.config.validation import right_part, validate, validate_right
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.domain.probe import NOTHING, Cron, Every, Probe
 from watchkeeper.domain.units import format_duration_ms
+from watchkeeper.schema.kinds import Broken
 
 FindProber = Callable[[str], ProberKind]
 """The prober of a name; raises KeyError."""
@@ -109,6 +110,7 @@ class ProbeReader:
                 labels=common.labels or NOTHING,
                 host=kind.host(options),
                 parents=common.parents,
+                critical=common.critical is not False,
             )
             if common.parents:
                 self.parent_places[common.id] = document.problem(_origin("parents", path, own), "")
@@ -136,6 +138,9 @@ class ProbeReader:
             return None  # missing or no text: said by the model
         try:
             return self.find_prober(name)
+        except Broken as broken:
+            self.problems.append(document.problem((*path, "prober"), broken.why))
+            return None
         except KeyError:
             known = self.prober_names
             message = f"there is no prober {name!r}{suggest(name, known)}; accepted: {listing(known, 40)}"

@@ -11,7 +11,7 @@ from watchkeeper.config.probes import FindProber
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.ruletestmodels import MAX_LASTS_MS
 from watchkeeper.config.series import MAX_SAMPLES, Element, NotationError
-from watchkeeper.config.vocabulary import ProberKind
+from watchkeeper.config.vocabulary import ProberKind, produces
 from watchkeeper.domain.probe import Every, FactType, Probe
 from watchkeeper.domain.series import Findings, Series, Stretch, length
 
@@ -66,7 +66,8 @@ class SeriesReader:
         facts = {f"facts.{fact}": type_ for fact, (type_, _) in kind.facts.items()}
         if name == "status":
             return self._series(path, value, notation.status)
-        if name in ("duration", *(f"values.{value}" for value in kind.values)):
+        group, _, value_name = name.partition(".")
+        if name == "duration" or (group == "values" and produces(kind, value_name)):
             return self._series(path, value, notation.number)
         if name == "message" or facts.get(name) is FactType.TEXT:
             return self._texts(path, value)

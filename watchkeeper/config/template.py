@@ -16,7 +16,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.problems import Problem, listing, suggest
 from watchkeeper.config.templatetrial import why_not
-from watchkeeper.config.vocabulary import FUNCTIONS, NAMES, Parameter, ProberKind, asked, names_for
+from watchkeeper.config.vocabulary import (
+    FUNCTIONS,
+    NAMES,
+    Name,
+    Parameter,
+    ProberKind,
+    asked,
+    names_for,
+    names_in_text,
+)
 from watchkeeper.domain.rule import Scope
 from watchkeeper.domain.streak import STATUS
 from watchkeeper.domain.units import format_elapsed_ms, format_size
@@ -139,7 +148,9 @@ def compile_template(text: str, probers: Iterable[ProberKind] = (), *, one_line:
         TemplateError: a name, a filter or a statement that there is not, bad syntax, or what can not be done with a
             name, such as adding a number to a text.
     """
-    names = {name: entry for prober in probers for name, entry in names_for(prober).items()}
+    names: dict[str, Name] = {}
+    for prober in probers:
+        names |= names_for(prober) | names_in_text(prober, text)
     template, tree = parse(text, names)
     spans_ms = dict(_asked(tree, names))
     if (why := why_not(template, names)) is not None:

@@ -14,6 +14,7 @@ from watchkeeper.config.validation import validate
 from watchkeeper.config.vocabulary import ProberKind
 from watchkeeper.domain.probe import NOTHING, Cron, Every, Probe
 from watchkeeper.domain.service import Service
+from watchkeeper.schema.kinds import Broken
 
 NAMELESS: Final = "test"  # the service of probes that name none
 
@@ -69,6 +70,9 @@ class ProbesUnderTest:
             return None  # missing or no text: said by the model
         try:
             return self._catalogue.find_prober(name)
+        except Broken as broken:
+            self._problems.append(document.problem((*path, "prober"), broken.why))
+            return None
         except KeyError:
             known = self._catalogue.prober_names
             message = f"there is no prober {name!r}{suggest(name, known)}; accepted: {listing(known, 40)}"

@@ -3,6 +3,7 @@
 One table serves CEL (`when`) and Jinja2 (titles): declared types for the checks, and how to get each from a scope.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ from watchkeeper.domain.window import UP
 from watchkeeper.schema.base import Model
 
 _MILLION: Final = 1_000_000
+_VALUE: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_MENTIONED: Final = re.compile(rf"\bvalues\s*\.\s*({_VALUE.pattern})(?!\w)|[\"']({_VALUE.pattern})[\"']", re.ASCII)
 _STATUSES: Final = (Status.UP.value, Status.DOWN.value)
 
 
@@ -37,6 +40,8 @@ class ProberKind(Protocol):
     def values(self) -> Mapping[str, str]: ...
     @property
     def facts(self) -> Mapping[str, tuple[FactType, str]]: ...
+    @property
+    def open_values(self) -> str: ...
     @property
     def host(self) -> Callable[[Any], str]: ...
 
@@ -131,6 +136,21 @@ def names_for(prober: ProberKind) -> dict[str, Name]:
     for fact, (kind, meaning) in prober.facts.items():
         names[f"facts.{fact}"] = Name(_KIND_OF_FACT[kind], _fact_getter(fact), meaning)
     return names
+
+
+def produces(prober: ProberKind, value: str) -> bool:
+    """Whether samples of this prober may hold a value of this name."""
+    return value in prober.values or (bool(prober.open_values) and _VALUE.fullmatch(value) is not None)
+
+
+def names_in_text(prober: ProberKind, text: str) -> dict[str, Name]:
+    """The values that an expression or template mentions, of a prober of which only the target knows them all."""
+    if not prober.open_values:
+        return {}
+    mentioned = {found[1] or found[2] for found in _MENTIONED.finditer(text)} - prober.values.keys()
+    return {
+        f"values.{name}": Name(Kind.NUMBER, _value_getter(name), prober.open_values) for name in sorted(mentioned)
+    }
 
 
 def _value_getter(name: str) -> Callable[[Scope], Any]:

@@ -96,9 +96,7 @@ class PlanReader:
             self._read_maintenance(_At(self.document, ("maintenance", index), self.problems), model)
         for index, source in enumerate(sources):
             self._read_source(_At(self.document, ("changes", index), self.problems), source)
-        return Planned(
-            tuple(self._maintenance), tuple(self._calendars), tuple(self._files), tuple(self._backends)
-        )
+        return Planned(tuple(self._maintenance), tuple(self._calendars), tuple(self._files), tuple(self._backends))
 
     def _read_maintenance(self, at: _At, model: MaintenanceModel) -> None:
         at.services(model.services, self.services)

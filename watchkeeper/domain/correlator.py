@@ -69,8 +69,8 @@ class Correlator:
 
     @property
     def is_storm(self) -> bool:
-        """Whether so much opens that the rest is gathered."""
-        return self._storm.is_on
+        """Whether so much has opened that one incident gathers the rest."""
+        return self._casebook.is_open(STORM_KEY)
 
     def standings(self) -> Mapping[tuple[Standing, str], int]:
         """How many alerts stand how; those that are expected by what they are expected by."""
@@ -279,12 +279,25 @@ class Correlator:
             if one.key in of_key and one not in of_key[one.key] and one.scope is not None:
                 of_key[one.key].append(one)
         too_much: list[Firing] = []
+        small: set[tuple[str, str]] = set()
         for key, alerts in of_key.items():
-            if self._casebook.is_open(key) or self._storm.takes(now_ms):
+            if self._casebook.is_open(key) or self._storm.takes(now_ms) or self._explain_a_storm(alerts, small):
                 effects += self._admit(key, alerts, now_ms)
             else:
                 too_much += alerts
         return effects + (self._admit(STORM_KEY, too_much, now_ms) if too_much else [])
+
+    def _explain_a_storm(self, alerts: Iterable[Firing], small: set[tuple[str, str]]) -> bool:
+        """Whether alerts are the cause of more than may have incidents of its own, which nothing tells of yet: then
+        one more ticket is of help. `small`: reaches of which that is known not to be so; more are added."""
+        policy = self._plan.correlation.storm
+        for one in alerts:
+            if policy is None or not one.is_cause or (reach := self._firing.reaches(one)) in small:
+                continue
+            if sum(not self._is_told_of(other) for other in self._firing.below(one)) > policy.over:
+                return True
+            small.add(reach)
+        return False
 
     def _wait_to_be_heard(self, one: Firing, now_ms: int) -> None:
         one.ripe_ms = _tick(now_ms + max(1000, self._patience_ms(one)))

@@ -52,7 +52,11 @@ class Matcher:
     value: str
 
     def __call__(self, alert: "Labelled") -> bool:
-        return _ASK[self.operator](alert.label(self.name), self.value)
+        return self.takes(alert.label(self.name))
+
+    def takes(self, found: str) -> bool:
+        """Whether what is found under its name agrees."""
+        return _ASK[self.operator](found, self.value)
 
     def __str__(self) -> str:
         return f'{self.name}{self.operator}"{self.value}"'

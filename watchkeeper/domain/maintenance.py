@@ -6,10 +6,24 @@ clocks are put forward end at 05:00, for the work takes no less time then.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from watchkeeper.domain.expected import Because, Selection, Window
+from watchkeeper.domain.spans import Span, merged
 from watchkeeper.domain.units import parse_duration_ms
+
+__all__ = [
+    "MAX_A_DAY",
+    "MAX_WINDOW_MS",
+    "Due",
+    "Maintenance",
+    "Once",
+    "Recurring",
+    "Span",
+    "is_endless",
+    "merged",
+    "mistake",
+]
 
 MAX_WINDOW_MS: Final = parse_duration_ms("31d")
 MAX_A_DAY: Final = 100  # windows of one maintenance
@@ -17,13 +31,6 @@ _LOOKED_AT: Final = 500  # due times, when it is asked whether they overlap
 
 Due = Callable[[int], int | None]
 """The first due time after an instant, in ms; `None` when there is none ever."""
-
-
-class Span(NamedTuple):
-    """From an instant until before another, in ms since the epoch."""
-
-    from_ms: int
-    to_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +77,6 @@ class Maintenance:
             Window(Because.MAINTENANCE, self.id, self.title, span.from_ms, span.to_ms, self.selection)
             for span in merged(self.times.spans(from_ms, to_ms))
         ]
-
-
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same time, in spans that neither overlap nor touch, by their beginning."""
-    found: list[Span] = []
-    for span in sorted(spans):
-        if found and span.from_ms <= found[-1].to_ms:
-            found[-1] = Span(found[-1].from_ms, max(found[-1].to_ms, span.to_ms))
-        else:
-            found.append(span)
-    return found
 
 
 def is_endless(spans: Iterable[Span]) -> bool:

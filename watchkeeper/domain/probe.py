@@ -53,7 +53,8 @@ Fact = str | float | int | bool | datetime
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One scheduled check of one target. `options` is the prober's own validated model. `host` is whom its runs talk
-    to, empty where that is nobody. `parents` are the probes of what lies on the way to its target."""
+    to, empty where that is nobody. `parents` are the probes of what lies on the way to its target. `critical`: its
+    service does not work while it is down."""
 
     id: str
     prober: str
@@ -65,6 +66,7 @@ class Probe:
     labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     host: str = ""
     parents: tuple[str, ...] = ()
+    critical: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+from watchkeeper.domain.calendar import Calendar, always
+from watchkeeper.domain.condition import AvailabilityPolicy
+from watchkeeper.domain.period import MONTH, Period
+
+USUAL_HOURS: Final = always()
+ANY_DOWN: Final = AvailabilityPolicy()
 
 
 class Criticality(StrEnum):
@@ -13,15 +21,18 @@ class Criticality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """What is agreed for a service. `None` where nothing is."""
+    """What is agreed for a service. `None` where nothing is. `availability_over`: the periods it is agreed for."""
 
     availability_ppm: int | None = None
     response_ms: int | None = None
     resolution_ms: int | None = None
+    availability_over: tuple[Period, ...] = (MONTH,)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """`hours`: when it is promised to work. `availability`: how that is measured."""
+
     id: str
     title: str
     owner: str = ""
@@ -29,6 +40,8 @@ class Service:
     ci: str = ""
     depends_on: tuple[str, ...] = ()
     objectives: Objectives = field(default_factory=Objectives)
+    hours: Calendar = USUAL_HOURS
+    availability: AvailabilityPolicy = ANY_DOWN
 
 
 def needed_by(services: Iterable[Service]) -> dict[str, list[str]]:

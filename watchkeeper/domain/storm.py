@@ -28,8 +28,6 @@ class Storm:
     def __init__(self, policy: StormPolicy | None, opened_ms: Iterable[int] = ()) -> None:
         self._policy = policy
         self._opened = deque(sorted(opened_ms), maxlen=None if policy is None else policy.over)
-        self.is_on = False
-        """Whether what was to open last was too much."""
 
     def revise(self, policy: StormPolicy | None) -> None:
         """Takes on another policy."""
@@ -43,7 +41,7 @@ class Storm:
             return True
         while self._opened and self._opened[0] <= now_ms - self._policy.within_ms:
             self._opened.popleft()
-        self.is_on = len(self._opened) >= self._policy.over
-        if not self.is_on:
-            self._opened.append(now_ms)
-        return not self.is_on
+        if len(self._opened) >= self._policy.over:
+            return False
+        self._opened.append(now_ms)
+        return True

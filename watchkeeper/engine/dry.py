@@ -1,14 +1,15 @@
 """A dry run: everything goes its way, and what would be sent to ticket systems is told instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from watchkeeper.domain.announced import Announced
 from watchkeeper.domain.budget import Budget
 from watchkeeper.domain.ticket import Ticket, TicketChange, TicketDraft
-from watchkeeper.itsm.base import Call, Finding, TicketBackend, Unavailable
+from watchkeeper.itsm.base import Call, Finding, PlansChanges, Rejected, TicketBackend, Unavailable
 
 NUMBER: Final = "DRY"
 _log = structlog.get_logger("delivery")
@@ -32,7 +33,8 @@ class DryBackend:
     """Tells what a ticket system would be sent, and answers as a good one would: from a desk.
 
     Args:
-        silent: the backend of that system, unable to change anything. It is asked for previews only.
+        silent: the backend of that system, unable to change anything. It is asked for previews and
+            for planned changes only.
         desk: where the tickets are kept that there would be.
     """
 
@@ -64,6 +66,15 @@ class DryBackend:
 
     def preview(self, command: TicketDraft | TicketChange) -> Sequence[Call]:
         return self._silent.preview(command)
+
+    def planned_changes(self, from_ms: int, to_ms: int) -> Iterator[Sequence[Announced]]:
+        """Those of the system itself: reading changes nothing."""
+        if not isinstance(self._silent, PlansChanges):
+            raise Rejected(f"{self._name} has no changes to read")
+        return self._silent.planned_changes(from_ms, to_ms)
+
+    def check_changes(self) -> Sequence[Finding]:
+        return ()
 
     def check(self) -> Sequence[Finding]:
         return ()

@@ -145,6 +145,23 @@ class Figures:
             registry=registry,
         )
 
+        self.changes = Gauge(
+            "watchkeeper_changes",
+            "Changes that ended in the last 30 days, by what came of them; one that caused an incident has failed",
+            ("outcome",),
+            registry=registry,
+        )
+        self.change_failure_ratio = Gauge(
+            "watchkeeper_change_failure_ratio",
+            "Of the changes that ended in the last 30 days the share that has failed; NaN if there is none",
+            registry=registry,
+        )
+        self.change_success_ratio = Gauge(
+            "watchkeeper_change_success_ratio",
+            "Of those of them whose outcome was told the share that was successful; NaN if there is none",
+            registry=registry,
+        )
+
     def forget_window_source(self, name: str) -> None:
         """Of a source that is no more."""
         for gauge in (self.window_source_stale, self.window_source_read):

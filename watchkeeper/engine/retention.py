@@ -50,6 +50,7 @@ class Retention:
             (retention.forget_intervals, kept.rollups),
             (retention.forget_transitions, kept.rollups),
             (retention.forget_runs, kept.rollups),
+            (retention.forget_windows, kept.rollups),
             (retention.forget_tracks, kept.rollups),
             (retention.forget_incidents, kept.incidents),
             (retention.forget_problems, kept.incidents),

@@ -11,6 +11,7 @@ from watchkeeper.domain.expected import Window
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_time, parse_duration_ms
 from watchkeeper.engine.calendars import BEFORE_MS, NotYet, WindowSource
+from watchkeeper.engine.change_rates import ChangeCounts
 from watchkeeper.engine.figures import Figures
 from watchkeeper.itsm.base import Outcome
 from watchkeeper.store.changes import forget_changes, note_unchanged, replace_told, told
@@ -59,6 +60,7 @@ class Told:
         self._clock = clock
         self._figures = figures
         self._changed = changed
+        self._counts = ChangeCounts(database, figures)
         self._sources: dict[str, _Source] = {}
         self._forgot_ms = 0
         self._wake = threading.Event()
@@ -119,6 +121,7 @@ class Told:
                 return
             if one.due_ms <= now_ms:
                 self._read(one)
+        self._counts.count(now_ms)
         if now_ms - self._forgot_ms > parse_duration_ms("1d"):
             self._forgot_ms = now_ms
             self._write("forget", lambda: forget_changes(self._database, now_ms - _KEPT_MS))

@@ -14,11 +14,13 @@ from watchkeeper.config.planned import Planned
 from watchkeeper.domain.change import expected
 from watchkeeper.domain.expected import Because, Window
 from watchkeeper.domain.maintenance import Maintenance
+from watchkeeper.domain.plan import Plan
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.silence import Silence
 from watchkeeper.domain.units import parse_duration_ms
 from watchkeeper.engine.calendars import BEFORE_MS, WindowSource, sources_of
 from watchkeeper.engine.figures import Figures
+from watchkeeper.engine.in_force import InForceKeeper
 from watchkeeper.engine.told import SourceState, Told
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.silences import StoredSilences
@@ -52,6 +54,7 @@ class Windows:
         self._figures = figures
         self._silences_stored = StoredSilences(database)
         self._told = Told(database, clock, figures, self.wake)
+        self._in_force = InForceKeeper(database)
         self._maintenance: Sequence[Maintenance] = ()
         self._planned: tuple[Sequence[Maintenance], int, list[Window]] = ((), -1, [])
         self._silences: Sequence[Silence] = ()
@@ -73,13 +76,16 @@ class Windows:
         if self._thread.ident is not None:
             self._thread.join(within_s)
 
-    def revise(self, planned: Planned, others: Sequence[WindowSource] = ()) -> None:
+    def revise(self, planned: Planned, others: Sequence[WindowSource] = (), watched: Plan | None = None) -> None:
         """Takes on what a configuration plans.
 
         Args:
             others: sources beside those that it names files or URLs of.
+            watched: what windows can be about. Without it, nothing is kept of those that are in force.
         """
         self._maintenance = planned.maintenance
+        if watched is not None:
+            self._in_force.revise(watched)
         self._told.revise([*sources_of(planned, self._clock, _tell_left_out), *others])
         self.wake()
 
@@ -119,6 +125,7 @@ class Windows:
                     _log.error("windows_too_many", source="all", windows=len(windows), most=MAX_WINDOWS)
                 windows = _most_urgent(windows, now_ms)
             self._count(windows, now_ms)
+            self._in_force.look(windows, now_ms)
             if windows != self._last:
                 self._last = windows
                 self._expect(windows)

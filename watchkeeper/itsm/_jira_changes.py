@@ -104,9 +104,8 @@ class Changes:
         try:
             types = self._api.get_list(f"/project/{self._project}/statuses")
         except Missing:
-            raise Denied(
-                f"there is no project {self._project}, or it is hidden from watchkeeper: it needs Browse Projects there"
-            ) from None
+            hidden = f"there is no project {self._project}, or it is hidden from watchkeeper"
+            raise Denied(f"{hidden}: it needs Browse Projects there") from None
         wanted = plain(self._options.issue_type).removeprefix(_SYSTEM)
         own = next((one for one in types if plain(str(one.get("name"))).removeprefix(_SYSTEM) == wanted), None)
         if own is None:

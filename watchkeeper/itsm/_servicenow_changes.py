@@ -1,8 +1,9 @@
 """Approved changes of an instance, by its own definition of a change window.
 
 A change counts while its state is one of -2, -1, 1 and 2, it is approved and not on hold: from its planned start
-until its planned end, and from the beginning of work until its end. So says the maintenance rule "CI in Change Window"
-of Event Management. Those in review and closed are read too, for what came of them: their windows are over.
+until its planned end, and from the beginning of work until its end. So says the maintenance rule of Event Management,
+"CI in Change Window". Those in review and closed are read too, for what came of them: their windows are over. Some
+are closed long after that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -78,8 +79,10 @@ class Changes:
     def planned(self, from_ms: int, to_ms: int) -> Iterator[Sequence[Announced]]:
         """See `PlansChanges`."""
         seen: set[str] = set()
-        for begin, end in _DATES:
-            for rows in self._rows(begin, end, Span(from_ms, to_ms)):
+        since, until = time_of(from_ms), time_of(to_ms)
+        conditions = [f"{begin}<={until}^{end}>={since}" for begin, end in _DATES]
+        for condition in (*conditions, f"closed_at>={since}"):
+            for rows in self._rows(condition):
                 # What is not as it was asked for comes where the instance has dropped a condition.
                 new = [row for row in rows if row["sys_id"] not in seen and _counts(row, Span(from_ms, to_ms))]
                 seen |= {row["sys_id"] for row in new}
@@ -95,11 +98,8 @@ class Changes:
                         about.setdefault(row["task"], []).append((row, relation))
                 yield [_announced(row, about.get(row["sys_id"], ())) for row in new]
 
-    def _rows(self, begin: str, end: str, within: Span) -> Iterator[Sequence[Row]]:
-        query = (
-            f"stateIN{','.join(_STATES)}^approval=approved^on_hold=false"
-            f"^{begin}<={time_of(within.to_ms)}^{end}>={time_of(within.from_ms)}^ORDERBYsys_id"
-        )
+    def _rows(self, condition: str) -> Iterator[Sequence[Row]]:
+        query = f"stateIN{','.join(_STATES)}^approval=approved^on_hold=false^{condition}^ORDERBYsys_id"
         for offset in range(0, 2 * MOST_CHANGES, PAGE):
             found = self._client.search(CHANGE, query, FIELDS, PAGE, offset=offset)
             if found.hidden:
@@ -152,11 +152,15 @@ class Changes:
 
 
 def _counts(row: Row, within: Span) -> bool:
+    closed_ms = _ms(row["closed_at"])
     return (
         row["state"] in _STATES
         and row["approval"] == "approved"
         and row["on_hold"] == "false"
-        and any(span.from_ms <= within.to_ms and within.from_ms <= span.to_ms for span in _dates(row))
+        and (
+            any(span.from_ms <= within.to_ms and within.from_ms <= span.to_ms for span in _dates(row))
+            or (closed_ms is not None and closed_ms >= within.from_ms)
+        )
     )
 
 

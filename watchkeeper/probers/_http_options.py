@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pycurl
-from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from watchkeeper import __version__
 from watchkeeper.probers._resolver import KEEP_S, is_ip
@@ -60,6 +60,22 @@ class Expect(Model):
         return self.body is not None or self.json_ is not None
 
 
+def _are_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name: accepted are letters, digits and -")
+        if isinstance(value, str) and _CREDENTIAL.search(name):
+            raise ValueError(f"{name}: a secret does not stand in the file: accepted is {SECRET_HELP}")
+        if isinstance(value, str) and _LINE_BREAKS.search(value):
+            raise ValueError(f"{name}: a header's value is one line")
+        if isinstance(value, str) and _SURROGATES.search(value):
+            raise ValueError(f"{name}: a header's value is text: half of a surrogate pair is none")
+    return headers
+
+
+Headers = Annotated[dict[str, TextOrSecret], AfterValidator(_are_headers)]
+
+
 class HttpOptions(Model):
     """A check of a URL."""
 
@@ -67,7 +83,7 @@ class HttpOptions(Model):
     """What is asked for."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """The request's method. No body is sent."""
-    headers: dict[str, TextOrSecret] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     """Headers of the request. One that carries a credential names where the secret is kept."""
     expect: Expect = Expect()
     """What a good answer is."""
@@ -85,20 +101,6 @@ class HttpOptions(Model):
     def _is_encodable(cls, url: str) -> str:
         ascii_url(url)
         return url
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a header name: accepted are letters, digits and -")
-            if isinstance(value, str) and _CREDENTIAL.search(name):
-                raise ValueError(f"{name}: a secret does not stand in the file: accepted is {SECRET_HELP}")
-            if isinstance(value, str) and _LINE_BREAKS.search(value):
-                raise ValueError(f"{name}: a header's value is one line")
-            if isinstance(value, str) and _SURROGATES.search(value):
-                raise ValueError(f"{name}: a header's value is text: half of a surrogate pair is none")
-        return headers
 
     @model_validator(mode="after")
     def _has_a_body(self) -> "HttpOptions":

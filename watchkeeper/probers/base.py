@@ -37,7 +37,8 @@ class Prober(Protocol):
 class ProberKind:
     """What there is to know of a prober type before it is made.
 
-    `values`: each number that a sample may hold, with its meaning and unit. `facts`: the same for everything else.
+    `values`: each number that a sample may hold, with its meaning and unit. `open_values`: what others there are,
+    where only the target knows their names; empty where there are none. `facts`: as `values`, for everything else.
     `host`: whom a run with these options talks to, empty where that is nobody.
     """
 
@@ -47,6 +48,7 @@ class ProberKind:
     options: type[Model]
     make: Callable[[Clock], Prober]
     values: Mapping[str, str] = field(default_factory=dict)
+    open_values: str = ""
     facts: Mapping[str, tuple[FactType, str]] = field(default_factory=dict)
     host: Callable[[Any], str] = lambda _: ""
 

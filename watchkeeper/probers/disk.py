@@ -37,6 +37,8 @@ def measure(probe: Probe) -> Finding:
     }
     if found.f_files > 0:
         values["inodes_used_percent"] = 100 * (found.f_files - found.f_ffree) / found.f_files
+        values["inodes_free"] = found.f_favail
+        values["inodes_total"] = found.f_files
     free = format_size(values["free_bytes"])
     return Finding(Status.UP, f"disk {path} is {percent:.1f}% full, {free} free", values)
 
@@ -53,5 +55,7 @@ KIND = ProberKind(
         "free_bytes": "bytes available to ordinary users",
         "size_bytes": "size of the filesystem in bytes, with what is kept back for root",
         "inodes_used_percent": "inodes in use, in percent; absent where the filesystem has no fixed number of them",
+        "inodes_free": "inodes available to ordinary users; absent just so",
+        "inodes_total": "inodes that there are; absent just so",
     },
 )

@@ -1,11 +1,8 @@
 """Looks whether files are there, recent and large enough: backups, dumps, exports."""
 
 import os
-import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import Final
 
 from pydantic import Field, field_validator
@@ -13,13 +10,12 @@ from pydantic import Field, field_validator
 from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Status
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, format_size, utc
+from watchkeeper.probers._file_matches import MAGIC, matches, printable
 from watchkeeper.probers.base import BlockingProber, Finding, ProberKind
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import LocalPath, PositiveDurationMs, SizeBytes
 
 FUTURE_MS: Final = 5 * 60_000  # how far clocks may be apart
-
-_MAGIC: Final = re.compile(r"[*?\[]")
 
 
 class FilesOptions(Model):
@@ -77,7 +73,7 @@ def _look(options: FilesOptions, now_ms: int) -> Finding:
         OSError: a folder or file is there but cannot be looked at.
     """
     found = _Found()
-    for path in _matches(options.path):
+    for path in matches(options.path):
         try:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -85,13 +81,13 @@ def _look(options: FilesOptions, now_ms: int) -> Finding:
         if stat.S_ISREG(status.st_mode):
             found.add(path, status)
     if not found.count:
-        wrong = "no file matches" if _MAGIC.search(options.path) else "there is no file"
+        wrong = "no file matches" if MAGIC.search(options.path) else "there is no file"
         return Finding(Status.DOWN, f"{wrong} {options.path}", {"count": 0, "total_size_bytes": 0})
     return _judge(options, found, now_ms)
 
 
 def _judge(options: FilesOptions, found: _Found, now_ms: int) -> Finding:
-    written_ms, name = found.newest[0] // 1_000_000, _printable(os.path.basename(found.newest[1]))
+    written_ms, name = found.newest[0] // 1_000_000, printable(os.path.basename(found.newest[1]))
     age_ms = now_ms - written_ms
     values: dict[str, float] = {
         "count": found.count,
@@ -126,33 +122,6 @@ def _wrong(options: FilesOptions, found: _Found, name: str, age_ms: int) -> str 
         least = format_size(options.min_size)
         return f"the newest file, {name}, has only {format_size(found.newest_bytes)}, expected at least {least}"
     return None
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    """The paths that match. Unlike those of `glob.glob`, folders that cannot be read are errors.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-    folder, name = os.path.split(pattern)
-    folders = _matches(folder) if _MAGIC.search(folder) else (folder,)
-    if not _MAGIC.search(name):
-        yield from (os.path.join(folder, name) for folder in folders)
-        return
-    fits, hidden = re.compile(translate(name)).match, name.startswith(".")
-    for folder in folders:
-        try:
-            with os.scandir(folder) as entries:
-                yield from (
-                    entry.path for entry in entries if fits(entry.name) and (hidden or not entry.name.startswith("."))
-                )
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-
-
-def _printable(name: str) -> str:
-    """A file's name as text that can be stored: not every name on a disk is one."""
-    return os.fsencode(name).decode("utf-8", "replace")
 
 
 KIND = ProberKind(

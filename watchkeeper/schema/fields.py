@@ -156,6 +156,8 @@ SECRET_HELP = "{env: NAME}, {file: PATH} or {credential: NAME}"  # noqa: S105
 
 
 def _secret(value: Any, info: ValidationInfo) -> Secret:
+    if isinstance(value, Secret):
+        return value
     if isinstance(value, dict) and len(value) == 1:
         [(source, name)] = value.items()
         if source in ("env", "file", "credential") and isinstance(name, str) and name:

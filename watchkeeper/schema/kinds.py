@@ -6,6 +6,14 @@ from pkgutil import iter_modules
 from typing import Any
 
 
+class Broken(KeyError):
+    """There is one of this name, and it can not be used. The text says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
 def names(path: Iterable[str]) -> tuple[str, ...]:
     """The kinds that a package has, in order. Imports none of them.
 

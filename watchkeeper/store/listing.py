@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 
 from watchkeeper.domain.alert import AlertRef
 from watchkeeper.domain.effect import Happening
@@ -14,7 +14,7 @@ from watchkeeper.domain.ticket import CommandKind, TicketState
 from watchkeeper.store import tables
 from watchkeeper.store.database import Database
 from watchkeeper.store.outbox import OutboxState
-from watchkeeper.store.record import named
+from watchkeeper.store.record import NOT_PART, named
 from watchkeeper.store.ticketlist import TICKETS, TicketRow, ticket_row
 
 
@@ -23,6 +23,9 @@ class IncidentRow:
     """An incident in a list. The ticket's fields are `None` as long as its backend has not made it.
 
     `returns`: how often a condition came back while it was open. `flapping`: whether one comes and goes now.
+
+    `merged_into`: the number of the incident that turned out to be its cause. `caused_by`: that of the change in
+    whose aftermath it began. Both are empty where there is none.
 
     `rejection`: why the backend refuses a command of its ticket, if it does; the commands after that one wait.
     """
@@ -47,6 +50,8 @@ class IncidentRow:
     returns: int
     flapping: bool
     acknowledged_ms: int | None
+    merged_into: str
+    caused_by: str
 
     @property
     def number(self) -> str:
@@ -66,6 +71,14 @@ class AffectedAlert:
     ref: AlertRef
     firing: bool
     flapping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactedAlert:
+    """An alert that an incident explains (`now`), or did."""
+
+    ref: AlertRef
+    now: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +106,19 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetail:
-    """Everything about one incident: alerts in the order they joined, timeline and commands the oldest first."""
+    """Everything about one incident: alerts in the order they joined, timeline and commands the oldest first.
+    `merged`: the numbers of the incidents whose cause it is."""
 
     incident: IncidentRow
     runbook: str
     labels: tuple[Named, ...]
     annotations: tuple[Named, ...]
     alerts: tuple[AffectedAlert, ...]
+    impacted: tuple[ImpactedAlert, ...]
     timeline: tuple[TimelineEntry, ...]
     commands: tuple[CommandRow, ...]
     ticket: TicketRow | None
+    merged: tuple[str, ...]
 
 
 _incidents, _tickets, _outbox = tables.incidents, tables.tickets, tables.outbox
@@ -160,6 +176,7 @@ def show_incident(database: Database, incident_id: int) -> IncidentDetail | None
         if row is None:
             return None
         ticket = connection.execute(TICKETS.where(_tickets.c.incident_id == incident_id)).first()
+        part_of = belonging(members, members.c.position)
         return IncidentDetail(
             incident=_incident(row),
             runbook=row.runbook,
@@ -167,11 +184,18 @@ def show_incident(database: Database, incident_id: int) -> IncidentDetail | None
             annotations=named(row.annotations),
             alerts=tuple(
                 AffectedAlert(AlertRef(found.rule_id, found.probe_id), found.firing, found.flapping)
-                for found in belonging(members, members.c.position)
+                for found in part_of
+                if found.position != NOT_PART
+            ),
+            impacted=tuple(
+                ImpactedAlert(AlertRef(found.rule_id, found.probe_id), found.impacted)
+                for found in part_of
+                if found.impacted or found.position == NOT_PART
             ),
             timeline=tuple(_entry(found) for found in belonging(events, events.c.id)),
             commands=tuple(_command(found) for found in belonging(commands, commands.c.id)),
             ticket=None if ticket is None else ticket_row(ticket),
+            merged=tuple(map(incident_number, connection.scalars(_merged_into(incident_id)))),
         )
 
 
@@ -197,7 +221,13 @@ def _incident(row: Any) -> IncidentRow:
         returns=row.returns,
         flapping=bool(row.flapping),
         acknowledged_ms=row.acknowledged_ms,
+        merged_into="" if row.merged_into is None else incident_number(row.merged_into),
+        caused_by=row.caused_by,
     )
+
+
+def _merged_into(incident_id: int) -> Select[Any]:
+    return select(_incidents.c.id).where(_incidents.c.merged_into == incident_id).order_by(_incidents.c.id)
 
 
 def _entry(row: Any) -> TimelineEntry:

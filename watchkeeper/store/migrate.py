@@ -11,7 +11,7 @@ from watchkeeper.store._reasons import MAKING
 from watchkeeper.store.database import Database, StoreError
 from watchkeeper.store.tables import metadata
 
-SCHEMA: Final = "0008"
+SCHEMA: Final = "0010"
 """The newest revision in migrations/versions."""
 
 VERSION_TABLE: Final = "watchkeeper_schema"

@@ -176,7 +176,7 @@ def _record_incidents(connection: Connection, effects: Sequence[IncidentChanged]
         connection.execute(insert(tables.incident_events), events)
 
 
-_NOT_PART: Final = -1  # the position of what an incident only explains
+NOT_PART: Final = -1  # the position of what an incident only explains
 
 
 def _record_members(connection: Connection, effects: Sequence[IncidentChanged]) -> None:
@@ -188,7 +188,7 @@ def _record_members(connection: Connection, effects: Sequence[IncidentChanged]) 
     rows = [row for incident in last.values() for row in _member_rows(incident, concerned[incident.id])]
     for has_place in (True, False):  # what was only explained before, and is part of it now, gets a place
         columns = ("firing", "flapping", "impacted", *(["position"] if has_place else []))
-        chosen = [row for row in rows if (row["position"] != _NOT_PART) == has_place]
+        chosen = [row for row in rows if (row["position"] != NOT_PART) == has_place]
         if chosen:
             connection.execute(upsert(connection, tables.incident_alerts, columns), chosen)
     over = [incident.id for incident in last.values() if incident.state is IncidentState.RESOLVED]
@@ -205,7 +205,7 @@ def _member_rows(incident: Incident, alerts: Iterable[AlertRef]) -> Iterator[dic
             "incident_id": incident.id,
             "rule_id": alert.rule_id,
             "probe_id": alert.probe_id,
-            "position": positions.get(alert, _NOT_PART),
+            "position": positions.get(alert, NOT_PART),
             "firing": alert in incident.firing,
             "flapping": alert in incident.flapping,
             "impacted": alert in incident.impacted,
@@ -306,7 +306,7 @@ def _incident(row: Any, members: Sequence[Any]) -> Incident:
         started_ms=row.started_ms,
         opened_ms=row.opened_ms,
         firing=frozenset(ref for ref, member in zip(refs, members, strict=True) if member.firing),
-        affected=tuple(ref for ref, member in zip(refs, members, strict=True) if member.position != _NOT_PART),
+        affected=tuple(ref for ref, member in zip(refs, members, strict=True) if member.position != NOT_PART),
         runbook=row.runbook,
         labels=named(row.labels),
         annotations=named(row.annotations),

@@ -57,6 +57,12 @@ def forget_runs(database: Database, before_ms: int) -> int:
     return _forget(database, runs, (runs.c.alive_ms < before_ms) & (runs.c.id < newest))
 
 
+def forget_windows(database: Database, before_ms: int) -> int:
+    """Which windows were in force."""
+    windows = tables.windows_in_force
+    return _forget(database, windows, windows.c.to_ms < before_ms)
+
+
 def forget_incidents(database: Database, before_ms: int) -> int:
     """Incidents that are resolved and whose commands are all delivered, with all that belongs to them, their tickets
     at the local desk too. The newest incident and the newest ticket of the desk stay: numbers go on from there."""

@@ -71,6 +71,7 @@ probe_intervals = Table(
     Column("status", _Text, nullable=False),
     Column("message", _Text, nullable=False),
     Index(None, "to_ms"),
+    Index(None, "service", "to_ms"),
     Index("ix_probe_intervals_open", "probe_id", sqlite_where=text("to_ms IS NULL"), postgresql_where=text("to_ms IS NULL")),
     comment="The status of each probe over time, without gaps while it is watched",
 )  # fmt: skip
@@ -381,4 +382,49 @@ resolutions = Table(
     Index(None, "key", "resolved_ms"),
     Index(None, "resolved_ms"),
     comment="What people said that resolved incidents",
+)
+
+windows_in_force = Table(
+    "windows_in_force",
+    metadata,
+    Column("because", _Text, primary_key=True),  # maintenance or change
+    Column("backend", _Text, primary_key=True),  # the source
+    Column("ref", _Text, primary_key=True),
+    Column("from_ms", BigInteger, primary_key=True),  # from when on it was known and in force
+    Column("to_ms", BigInteger, nullable=False),
+    Column("number", _Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("services", _Text, nullable=False),  # a JSON list: those that it was about as a whole
+    Column("probes", _Text, nullable=False),  # likewise: those of other services
+    Index(None, "to_ms"),
+    comment="Maintenance and approved changes that were in force, and what they were about then",
+)
+
+probe_standings = Table(
+    "probe_standings",
+    metadata,
+    Column("probe_id", _Text, primary_key=True),
+    Column("category", _Text, nullable=False),
+    Column("critical", Boolean, nullable=False),
+    Column("labels", _Text, nullable=False),  # a JSON object
+    Column("noted_ms", BigInteger, nullable=False),
+    comment="What decides whether a probe counts for availability, of those that are gone as well",
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("service", _Text, nullable=False),
+    Column("kind", _Text, nullable=False),  # exclude or add
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("author", _Text, nullable=False),
+    Column("reason", _Text, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("undone_ms", BigInteger),
+    Column("undone_by", _Text, nullable=False, server_default=""),
+    Column("undone_reason", _Text, nullable=False, server_default=""),
+    Index(None, "service", "to_ms"),
+    comment="What people said of the availability of services, and took back",
 )

@@ -34,6 +34,6 @@ def held_back(watch: Watch) -> Iterator[str]:
     yield family(
         "watchkeeper_storm",
         "gauge",
-        "1 if so much opened last that one incident gathers the rest, else 0",
+        "1 while the incident of a storm is open, which gathers what is too much for incidents of its own, else 0",
         [("", int(watch.correlator.is_storm))],
     )

@@ -28,13 +28,18 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A ticket as it really is, whatever the system tells clients."""
+    """A ticket as it really is, whatever the system tells clients.
+
+    `links`: the refs of the tickets of the incident and of the problem that it says it is part of; `None` where
+    nobody can tell.
+    """
 
     ref: str
     key: str
     state: TicketState
     notes: tuple[Note, ...]
     assignee: str = ""
+    links: tuple[str, ...] | None = None
 
 
 class Act(StrEnum):

@@ -17,7 +17,7 @@ from tests.simulators.jira_faults import (
     SAYS_409,
     THROTTLES_SILENTLY,
 )
-from tests.simulators.jira_model import Deployment
+from tests.simulators.jira_model import Deployment, Issue
 from watchkeeper.domain.ticket import TicketState
 
 FAULTS: Final = (
@@ -59,6 +59,7 @@ class JiraDesk:
                     state=self._state(issue.values),
                     notes=tuple(map(note_of, self._jira.notes(issue.key))),
                     assignee=issue.values.get("assignee") or "",
+                    links=tuple(self._links(issue)),
                 )
                 for issue in self._jira.tracker.issues.values()
             ]
@@ -84,6 +85,12 @@ class JiraDesk:
 
     def disturb(self, seconds: float) -> None:
         """Its requests are disturbed."""
+
+    def _links(self, issue: Issue) -> Iterator[str]:
+        """What it duplicates, and what causes it."""
+        for link, other in self._jira.tracker.links_of(issue):
+            if (link.source == issue.id) is (link.type.name == "Duplicate"):
+                yield other.key
 
     def _state(self, values: dict[str, object]) -> TicketState:
         if values.get("resolution") == "10001":

@@ -20,6 +20,7 @@ from watchkeeper.store.desk import StoredDesk
 
 FAULTS: Final = ()
 ACTS: Final = tuple(Act)
+_TICKETS: Final = "SELECT id, key, state, assignee, problem, duplicate FROM desk_tickets ORDER BY id"
 _MOVES: Final = {
     Act.ASSIGN: Move.TAKE,
     Act.RESOLVE: Move.RESOLVE,
@@ -49,8 +50,11 @@ class LocalDesk:
             notes = defaultdict(list)
             for ticket, key, text in database.execute("SELECT ticket_id, key, text FROM desk_notes ORDER BY id"):
                 notes[ticket].append(Note(mark(key or ""), text))
-            rows = database.execute("SELECT id, key, state, assignee FROM desk_tickets ORDER BY id").fetchall()
-        return [Found(str(row), key, TicketState(state), tuple(notes[row]), who) for row, key, state, who in rows]
+            rows = database.execute(_TICKETS).fetchall()
+        return [
+            Found(str(row), key, TicketState(state), tuple(notes[row]), who, tuple(filter(None, links)))
+            for row, key, state, who, *links in rows
+        ]
 
     def act(self, act: Act, ref: str, text: str) -> bool:
         database = Database(f"sqlite:///{self._database}")

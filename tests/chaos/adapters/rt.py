@@ -1,5 +1,6 @@
 """A real Request Tracker, behind a proxy that does the mischief."""
 
+import quopri
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ _TICKETS: Final = """
     WHERE queue.Name = ? ORDER BY ticket.id
 """
 _NOTES: Final = """
-    SELECT done.ObjectId, written.Subject, written.Content FROM Transactions done
+    SELECT done.ObjectId, written.Subject, written.Content, written.ContentEncoding FROM Transactions done
     JOIN Attachments written ON written.TransactionId = done.id
     WHERE done.ObjectType = 'RT::Ticket' AND done.Type IN ('Comment', 'Correspond') ORDER BY done.id, written.id
 """
@@ -63,13 +64,25 @@ class RtDesk:
 
     def tickets(self) -> list[Found]:
         notes: dict[int, list[Note]] = defaultdict(list)
+        links: dict[int, list[str]] = defaultdict(list)
         with closing(sqlite3.connect(f"file:{self._rt.folder / 'rt.db'}?mode=ro", uri=True, timeout=10)) as database:
-            for ticket, subject, content in database.execute(_NOTES):
-                text = content.decode() if isinstance(content, bytes) else content or ""
-                notes[ticket].append(Note(note_of(subject or "").mark, text))
+            for ticket, subject, content, encoding in database.execute(_NOTES):
+                text = content if isinstance(content, bytes) else (content or "").encode()
+                if encoding == "quoted-printable":  # as soon as anything in it is not ASCII
+                    text = quopri.decodestring(text)
+                notes[ticket].append(Note(note_of(subject or "").mark, text.decode()))
+            for ticket, other in database.execute("SELECT LocalBase, LocalTarget FROM Links ORDER BY id"):
+                links[ticket].append(str(other))
             rows = database.execute(_TICKETS, [requesttracker.KEY_FIELD, QUEUE]).fetchall()
         return [
-            Found(str(ref), key or "", _STATES[status], tuple(notes[ref]), "" if owner == "Nobody" else owner)
+            Found(
+                ref=str(ref),
+                key=key or "",
+                state=_STATES[status],
+                notes=tuple(notes[ref]),
+                assignee="" if owner == "Nobody" else owner,
+                links=tuple(links[ref]),
+            )
             for ref, status, owner, key in rows
         ]
 

@@ -19,6 +19,7 @@ from watchkeeper.itsm._servicenow_records import INCIDENT_STATES
 FAULTS: Final = (*USUAL, *SERVICENOW_LOST, *SERVICENOW_COMMITTED)
 ACTS: Final = tuple(Act)
 _TABLE: Final = "/api/now/table/incident"
+_STATES: Final = {"incident": INCIDENT_STATES, "problem": {"101": TicketState.OPEN, "102": TicketState.IN_PROGRESS}}
 
 
 class ServiceNowDesk:
@@ -42,11 +43,13 @@ class ServiceNowDesk:
             Found(
                 ref=row["sys_id"],
                 key=row["correlation_id"],
-                state=INCIDENT_STATES[row["state"]],
+                state=states[row["state"]],
                 notes=tuple(map(note_of, self._instance.notes(row["sys_id"]))),
                 assignee=row["assigned_to"],
+                links=tuple(filter(None, (row.get("problem_id"), row.get("parent_incident")))),
             )
-            for row in self._instance.rows("incident")
+            for table, states in _STATES.items()
+            for row in self._instance.rows(table)
         ]
 
     def act(self, act: Act, ref: str, text: str) -> bool:

@@ -56,14 +56,15 @@ class Receiver:
     def _carry_out(self, key: str, told: dict[str, str]) -> Response:
         if told["event"] == "create":
             ref = str(len(self._tickets) + 1)
-            self._tickets.append(Found(ref, told["key"], TicketState.OPEN, ()))
+            self._tickets.append(Found(ref, told["key"], TicketState.OPEN, (), links=()))
             return json_response(201, {"id": ref})
         # By the key: of an answer that broke off the daemon knows no id.
         [at] = [at for at, ticket in enumerate(self._tickets) if ticket.key == told["key"]]
         before = self._tickets[at]
         state = _STATES.get(told["event"], before.state)
         notes = (*before.notes, Note(mark(key), told["note"]))
-        self._tickets[at] = Found(before.ref, before.key, state, notes)
+        links = (*(before.links or ()), *filter(None, (told["problem"], told["duplicate"])))
+        self._tickets[at] = Found(before.ref, before.key, state, notes, links=links)
         return json_response(200, {"id": before.ref})
 
 
