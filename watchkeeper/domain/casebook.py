@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from watchkeeper.domain import notes
 from watchkeeper.domain.alert import Alert, AlertRef
 from watchkeeper.domain.announced import change_ref
 from watchkeeper.domain.article import Source
-from watchkeeper.domain.briefing import MOST_NAMED, Briefing, describe, named, reasons
-from watchkeeper.domain.correlation import ticket_key
-from watchkeeper.domain.draft import draft
+from watchkeeper.domain.briefing import named
 from watchkeeper.domain.earlier import Earlier, EarlierIncidents
 from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
 from watchkeeper.domain.expected import Window
@@ -31,26 +29,12 @@ from watchkeeper.domain.incident import (
     step,
 )
 from watchkeeper.domain.knowledge import Shelf
-from watchkeeper.domain.lessons import asked_about
+from watchkeeper.domain.opening import Drafts, Entry, after_change, new_incident, ticket_command
 from watchkeeper.domain.phrases import Phrases
 from watchkeeper.domain.plan import Plan
-from watchkeeper.domain.rule import Named, Rule, Scope, Severity, Template, assess, is_worse
-from watchkeeper.domain.service import Service, dependants, needed_by
-from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft, TicketSeen, TicketState
-
-
-class Entry(NamedTuple):
-    """An alert that fires, its rule, and what is seen of it."""
-
-    alert: Alert
-    rule: Rule
-    scope: Scope
-
-    @property
-    def began_ms(self) -> int:
-        """Since when its condition holds."""
-        active_ms = self.alert.active_since_ms
-        return self.alert.since_ms if active_ms is None else active_ms
+from watchkeeper.domain.rule import Rule, Scope, Severity, assess, is_worse
+from watchkeeper.domain.service import Service
+from watchkeeper.domain.ticket import CommandKind, TicketChange, TicketSeen, TicketState
 
 
 class Casebook:
@@ -70,8 +54,8 @@ class Casebook:
         plan: Plan,
         earlier: Mapping[str, Sequence[Earlier]] = MappingProxyType({}),
     ) -> None:
-        self.revise(plan)
         self._earlier = EarlierIncidents(earlier)
+        self.revise(plan)
         self.open = {incident.key: incident for incident in incidents}
         self._next_id = next_id
         self._told_ms: dict[int, int] = {}  # when tickets were told, or are, of what can wait
@@ -81,11 +65,11 @@ class Casebook:
     def revise(self, plan: Plan) -> None:
         """Takes on another plan."""
         self._plan = plan
-        self._needed_by = needed_by(plan.services.values())
+        self._drafts = Drafts(plan, self._earlier)
 
     def learn(self, shelves: Mapping[Source, Shelf]) -> None:
         """Takes in what is known now, of some sources."""
-        self._plan = replace(self._plan, knowledge=self._plan.knowledge.replacing(shelves))
+        self.revise(replace(self._plan, knowledge=self._plan.knowledge.replacing(shelves)))
 
     def is_open(self, key: str) -> bool:
         """Whether there is an open incident of a key."""
@@ -261,7 +245,7 @@ class Casebook:
         self.open[key] = reopened
         return [
             IncidentChanged(reopened, Happening.REOPENED, now_ms, incident.affected[0], text),
-            _command(reopened, CommandKind.REOPEN, TicketChange(text, TicketState.OPEN), now_ms),
+            ticket_command(reopened, CommandKind.REOPEN, TicketChange(text, TicketState.OPEN), now_ms),
         ]
 
     def succeed(self, key: str, why: str, scope: Scope | None, now_ms: int) -> list[Effect]:
@@ -283,7 +267,7 @@ class Casebook:
         self._by_id.pop(old.id, None)
         ref = old.affected[0]
         rule = self._plan.rules.get(old.rule_id)
-        create = self._draft(new, rule, scope, follows=old, opening=why)
+        create = self._drafts.draft(new, rule, scope, follows=old, opening=why)
         self._earlier.add(ended)
         words = self.words_for(new)
         replaced = words.replaced.format(number=new.number, why=why)
@@ -291,7 +275,7 @@ class Casebook:
         return [
             IncidentChanged(ended, Happening.RESOLVED, now_ms, ref, replaced),
             IncidentChanged(new, Happening.OPENED, now_ms, ref, replaces),
-            _command(new, CommandKind.CREATE, create, now_ms),
+            ticket_command(new, CommandKind.CREATE, create, now_ms),
         ]
 
     def key_of(self, ref: AlertRef) -> str | None:
@@ -354,7 +338,7 @@ class Casebook:
         due_ms = self._due_ms(after, at_ms) if happening in _CAN_WAIT else 0
         return [
             IncidentChanged(after, happening, at_ms, ref or incident.affected[0], note, alerts),
-            _command(after, kind, change, at_ms, due_ms),
+            ticket_command(after, kind, change, at_ms, due_ms),
         ]
 
     def _due_ms(self, incident: Incident, at_ms: int) -> int:
@@ -368,82 +352,27 @@ class Casebook:
     def _begin(
         self, key: str, title: str, entries: Sequence[Entry], now_ms: int, change: Window | None
     ) -> list[Effect]:
-        first = entries[0]
-        alert, rule, scope = first
-        refs = tuple(entry.alert.ref for entry in entries)
-        impact, urgency = assess(rule, rule.severity, scope.service)
-        incident = Incident(
-            id=self._next_id,
-            key=key,
-            rule_id=rule.id,
-            service=scope.service.id,
-            title=title,
-            severity=rule.severity,
-            impact=impact,
-            urgency=urgency,
-            backend=rule.incident.backend or self._plan.default_backend,
-            started_ms=min(entry.began_ms for entry in entries),
-            opened_ms=now_ms,
-            firing=frozenset(refs),
-            affected=refs,
-            runbook=rule.runbook,
-            labels=_rendered(rule.labels, scope),
-            annotations=_rendered(rule.annotations, scope),
-            caused_by="" if change is None else change.id,
-        )
-        opening = "" if change is None else self._after_change(incident, change)
-        create = self._draft(incident, rule, scope, opening=opening)
+        alert, rule, scope = entries[0]
+        backend = rule.incident.backend or self._plan.default_backend
+        incident = new_incident(self._next_id, key, title, entries, backend, now_ms, change)
+        opening = "" if change is None else after_change(self.words_for(incident), incident, change)
+        create = self._drafts.draft(incident, rule, scope, opening=opening)
         self._next_id += 1
         self.open[key] = incident
         self._by_id[incident.id] = key
-        self._key_of.update(dict.fromkeys(refs, key))
+        self._key_of.update(dict.fromkeys(incident.affected, key))
         effects: list[Effect] = [
             IncidentChanged(incident, Happening.OPENED, now_ms, alert.ref, scope.sample.message),
-            _command(incident, CommandKind.CREATE, create, now_ms),
+            ticket_command(incident, CommandKind.CREATE, create, now_ms),
         ]
         if change is not None and change.backend == incident.backend:
             link = TicketChange(
                 self.words_for(incident).caused_by.format(number=change.id), caused_by=change_ref(change)
             )
-            effects.append(_command(incident, CommandKind.UPDATE, link, now_ms))
+            effects.append(ticket_command(incident, CommandKind.UPDATE, link, now_ms))
         for entry in entries:
             effects += self._mark_flapping(entry.alert, now_ms)
         return effects
-
-    def _after_change(self, incident: Incident, change: Window) -> str:
-        words = self.words_for(incident)
-        if incident.started_ms < change.to_ms:
-            return words.during_change.format(number=change.id, title=change.title)
-        elapsed = words.elapsed(incident.started_ms - change.to_ms)
-        return words.after_change.format(number=change.id, title=change.title, elapsed=elapsed)
-
-    def _draft(
-        self,
-        incident: Incident,
-        rule: Rule | None,
-        scope: Scope | None,
-        follows: Incident | None = None,
-        opening: str = "",
-    ) -> TicketDraft:
-        plan = self._plan
-        briefing = Briefing(
-            incident=incident,
-            service=plan.service_of(incident.service),
-            rule=rule,
-            scope=scope,
-            reasons=() if rule is None or scope is None else reasons(rule, scope),
-            dependants=[
-                plan.service_of(one) for one in dependants(incident.service, self._needed_by, MOST_NAMED + 1)
-            ],
-            earlier=self._earlier.of(incident.key),
-            url=plan.url,
-            words=plan.words_of(incident.backend),
-            follows=follows,
-            opening=opening,
-            knowledge=plan.knowledge.best(asked_about(incident, scope)),
-        )
-        key = ticket_key(incident.key, incident.opened_ms)
-        return draft(briefing, key, plan.descriptions.get(incident.backend, describe))
 
 
 _CAN_WAIT: Final = frozenset((Happening.JOINED, Happening.LEFT, Happening.EXPLAINED))
@@ -452,14 +381,3 @@ _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 def _probes_of(refs: Sequence[AlertRef], words: Phrases) -> str:
     return named(list(dict.fromkeys(ref.probe_id for ref in refs)), words)
-
-
-def _rendered(templates: Mapping[str, Template], scope: Scope) -> tuple[Named, ...]:
-    return tuple(Named(name, template(scope)) for name, template in templates.items())
-
-
-def _command(
-    incident: Incident, kind: CommandKind, payload: TicketDraft | TicketChange, at_ms: int, due_ms: int = 0
-) -> Command:
-    key = ticket_key(incident.key, incident.opened_ms)
-    return Command(incident.id, incident.backend, key, kind, payload, at_ms, due_ms=due_ms)

@@ -11,17 +11,19 @@ where what is part of an open incident stays so when a window begins, or when it
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
 from watchkeeper.domain.alert import Alert, AlertRef
-from watchkeeper.domain.casebook import Casebook, Entry
+from watchkeeper.domain.casebook import Casebook
 from watchkeeper.domain.clocks import Kind
 from watchkeeper.domain.correlation import incident_key
+from watchkeeper.domain.covering import Covering
 from watchkeeper.domain.dependencies import Dependencies
 from watchkeeper.domain.effect import Effect
-from watchkeeper.domain.expected import Because, Labelled, Window
+from watchkeeper.domain.expected import Labelled, Window
+from watchkeeper.domain.opening import Entry
 from watchkeeper.domain.plan import Plan
 from watchkeeper.domain.probe import Every
 from watchkeeper.domain.rule import Rule, Scope
@@ -32,7 +34,6 @@ from watchkeeper.domain.storm import STORM_KEY, Storm
 _LARGE: Final = 20  # alerts: incidents of more are told of changes together
 _LEAVING_MS: Final = 1_000
 _MOST_CAUSES: Final = 100  # of an alert, so many are looked at for one that is told of
-_NEVER: Final = 1 << 62
 _TICK_MS: Final = 100  # alerts that gather are looked at so often, all that are due together
 
 SetClock = Callable[[int, Kind, tuple[str]], None]
@@ -56,9 +57,7 @@ class Correlator:
         self._casebook = casebook
         self._set_clock = set_clock
         self._scope_of = scope_of
-        self._windows: Sequence[Window] = ()
-        self._active: Sequence[Window] = ()  # those that are on, until `_changes_ms`
-        self._changes_ms = 0
+        self._covering = Covering()
         self._gathering: dict[AlertRef, Firing] = {}
         self._ticks: set[int] = set()  # when it is looked for what is ripe
         self._spread = Spread()
@@ -129,7 +128,7 @@ class Correlator:
 
     def expect(self, windows: Sequence[Window], now_ms: int) -> list[Effect]:
         """Takes on the windows that there are from now on."""
-        self._windows, self._changes_ms = windows, 0
+        self._covering = Covering(windows)
         return self._look_at_windows(now_ms)
 
     def serve(self, kind: Kind, about: str, now_ms: int) -> list[Effect]:
@@ -193,7 +192,7 @@ class Correlator:
         """Has an alert stand as it must now, unless it is part of an incident."""
         if one.standing is Standing.MEMBER:
             return []
-        one.window = self._window_of(one, now_ms)
+        one.window = self._covering.window_of(one.labelled, now_ms)
         cause = None if one.window is not None else next(self._firing.causes_of(one), None)
         if one.window is not None:
             one.standing = Standing.EXPECTED
@@ -229,14 +228,6 @@ class Correlator:
         """After what time at the latest an alert joins an incident that is open already."""
         return min(1000, self._plan.correlation.group_wait_ms)
 
-    def _window_of(self, one: Firing, now_ms: int) -> Window | None:
-        """The window that covers an alert, of several the one that ends last."""
-        if now_ms >= self._changes_ms:
-            self._active = [one for one in self._windows if one.from_ms <= now_ms < one.to_ms]
-            self._changes_ms = min(_boundaries(self._windows, now_ms), default=_NEVER)
-        covering = [window for window in self._active if now_ms < window.to_ms and window.selection(one.labelled)]
-        return max(covering, key=lambda window: (window.to_ms, window.id), default=None)
-
     def _claim_below(self, cause: Firing, now_ms: int) -> list[Effect]:
         """What gathers and is explained from now on, gathers no longer."""
         effects: list[Effect] = []
@@ -247,15 +238,14 @@ class Correlator:
 
     def _look_at_windows(self, now_ms: int) -> list[Effect]:
         """Windows have begun, ended, or are others than before."""
-        due = min(_boundaries(self._windows, now_ms), default=None)
-        if due is not None:
+        if (due := self._covering.next_change_ms(now_ms)) is not None:
             self._set_clock(due, Kind.WINDOW, ("",))
         return self._place_all(now_ms, lambda _: self._plan.correlation.group_wait_ms)
 
     def _place_all(self, now_ms: int, wait_ms: Callable[[Firing], int]) -> list[Effect]:
         held = list(self.held_back())
         for one in held:  # of all of them first, as it decides whether one explains others
-            one.window = self._window_of(one, now_ms)
+            one.window = self._covering.window_of(one.labelled, now_ms)
             if one.window is not None:
                 one.standing = Standing.EXPECTED
         effects: list[Effect] = []
@@ -338,21 +328,10 @@ class Correlator:
         elif key == STORM_KEY:
             effects = self._casebook.begin_storm(key, entries, now_ms)
         else:
-            effects = self._casebook.begin(key, entries, now_ms, self._change_before(alerts[0], entries[0]))
+            within_ms = self._plan.correlation.attribute_within_ms
+            change = self._covering.change_before(alerts[0].labelled, entries[0].began_ms, within_ms)
+            effects = self._casebook.begin(key, entries, now_ms, change)
         return effects + self._adopt_below(alerts, key, now_ms)
-
-    def _change_before(self, one: Firing, entry: Entry) -> Window | None:
-        """The change in whose aftermath trouble began, if there is one."""
-        began_ms = entry.began_ms
-        within_ms = self._plan.correlation.attribute_within_ms
-        candidates = [
-            window
-            for window in self._windows
-            if window.because is Because.CHANGE
-            and window.from_ms <= began_ms < window.to_ms + within_ms
-            and window.selection(one.labelled)
-        ]
-        return max(candidates, key=lambda window: (window.to_ms, window.id), default=None)
 
     def _adopt_below(self, causes: Iterable[Firing], key: str, now_ms: int) -> list[Effect]:
         """What causes explain whose incident is open is told of there. Incidents of its own come to an end."""
@@ -431,10 +410,6 @@ class Correlator:
         if not self._casebook.is_open(key):
             self._spread.forget(key)
         return effects
-
-
-def _boundaries(windows: Iterable[Window], after_ms: int) -> Iterator[int]:
-    return (at for window in windows for at in (window.from_ms, window.to_ms) if at > after_ms)
 
 
 def _tick(at_ms: int) -> int:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from watchkeeper.domain.alert import Alert, AlertRef, AlertState, Verdict
-from watchkeeper.domain.casebook import Casebook, Entry
+from watchkeeper.domain.casebook import Casebook
 from watchkeeper.domain.correlation import incident_key
 from watchkeeper.domain.effect import Effect
+from watchkeeper.domain.opening import Entry
 from watchkeeper.domain.probe import Sample
 from watchkeeper.domain.rule import Rule
 from watchkeeper.domain.ticket import Command, TicketChange, TicketDraft, TicketKind
