@@ -59,7 +59,7 @@ def test_changes_are_listed_and_maintenance_is_none(database: Database) -> None:
         return [one.window.id for one in list_changes(database, from_ms=from_ms, to_ms=to_ms, limit=limit)]
 
     assert [numbers(0, 40_000), numbers(9_000, 40_000), numbers(0, 20_000), numbers(0, 40_000, 1)] == [
-        ["CHG1", "CHG2"], ["CHG2"], ["CHG1"], ["CHG1"],
+        ["CHG1", "CHG2"], ["CHG2"], ["CHG1"], ["CHG2"],
     ]  # fmt: skip
 
 

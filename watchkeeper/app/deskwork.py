@@ -1,13 +1,16 @@
 """The work at the ticket backends: what delivers to each, and reads from it besides."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from watchkeeper.app.hearing import Hearing
 from watchkeeper.app.parts import now_ms
 from watchkeeper.config.load import Backend, Config
 from watchkeeper.domain.article import Source
+from watchkeeper.domain.evidence import PastChange
+from watchkeeper.domain.expected import Window
 from watchkeeper.engine.attempt import Desk
 from watchkeeper.engine.change_feed import ChangeFeed, ChangeReading, feeds_of
 from watchkeeper.engine.deliveries import Deliveries
@@ -16,7 +19,8 @@ from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.learning import Learning, Published
 from watchkeeper.engine.library import Library
 from watchkeeper.engine.windows import Windows
-from watchkeeper.store.database import Database
+from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.problems import past_changes
 
 
 class Deskwork:
@@ -40,8 +44,9 @@ class Deskwork:
         self._figures = figures
         self._hearing = hearing
         self._feeds: Mapping[str, ChangeFeed] = {}
+        self._changes: Sequence[PastChange] = ()
         self.library = Library(database, hearing.learnt)
-        self.windows = Windows(database, now_ms, hearing.windows, figures)
+        self.windows = Windows(database, now_ms, self._expect, figures)
         self.deliveries = Deliveries(self._delivery)
 
     def revise(self, config: Config) -> None:
@@ -58,6 +63,11 @@ class Deskwork:
         self._feeds = feeds_of(sources, services, now_ms, self.windows.refresh, self._feeds)
         self.windows.revise(config.planned, list(self._feeds.values()), config.plan)
         self.deliveries.wake(set(self._feeds))
+
+    def _expect(self, windows: Sequence[Window]) -> None:
+        with suppress(StoreError):  # what was known before serves as well
+            self._changes = past_changes(self._database, now_ms())
+        self._hearing.windows(windows, self._changes)
 
     def _delivery(self, _name: str, backend: Backend) -> Delivery:
         desk, hearing = self._make(backend, self._database), self._hearing

@@ -1,13 +1,12 @@
 """What other threads find out, told to the evaluation on the event loop that it lives on."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from watchkeeper.domain.article import Source
 from watchkeeper.domain.evidence import PastChange
-from watchkeeper.domain.expected import Because, Window
+from watchkeeper.domain.expected import Window
 from watchkeeper.domain.knowledge import Shelf
-from watchkeeper.domain.problem_case import past_change
 from watchkeeper.domain.ticket import ProblemSeen, TicketSeen
 from watchkeeper.domain.window import Points
 from watchkeeper.engine.evaluation import Evaluation
@@ -20,11 +19,11 @@ class Hearing:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._expected: Sequence[Window] = ()
+        self._changes: Sequence[PastChange] = ()
 
-    def past_changes(self) -> Iterator[PastChange]:
+    def past_changes(self) -> Sequence[PastChange]:
         """The changes that are known, for evidence."""
-        return (past_change(window) for window in self._expected if window.because is Because.CHANGE)
+        return self._changes
 
     def fill(self, probe_id: str, history: Mapping[str, Points]) -> None:
         self._loop.call_soon_threadsafe(self.evaluation.fill, probe_id, history)
@@ -32,8 +31,8 @@ class Hearing:
     def learnt(self, shelves: Mapping[Source, Shelf]) -> None:
         self._loop.call_soon_threadsafe(self.evaluation.learn, shelves)
 
-    def windows(self, windows: Sequence[Window]) -> None:
-        self._expected = windows
+    def windows(self, windows: Sequence[Window], changes: Sequence[PastChange]) -> None:
+        self._changes = changes
         self._loop.call_soon_threadsafe(self.evaluation.expect, windows)
 
     def tickets_seen(self, seen: Sequence[TicketSeen]) -> None:

@@ -39,15 +39,16 @@ def told(database: Database, source: str, since_ms: int) -> list[ToldWindow]:
 
 
 def list_changes(database: Database, *, from_ms: int, to_ms: int, limit: int) -> list[ToldWindow]:
-    """Changes that touch the time from one instant until before another, by their beginning: maintenance is none.
+    """Changes that touch the time from one instant until before another, by their beginning: maintenance is none. Of
+    too many, the newest.
 
     Raises:
         StoreError: the database does not answer.
     """
     within = (_rows.c.from_ms < to_ms) & (_rows.c.to_ms > from_ms) & (_rows.c.because == Because.CHANGE.value)
-    query = select(_rows).where(within).order_by(_rows.c.from_ms, _rows.c.id).limit(limit)
+    query = select(_rows).where(within).order_by(_rows.c.from_ms.desc(), _rows.c.id.desc()).limit(limit)
     with database.read() as connection:
-        return [_told(row) for row in connection.execute(query)]
+        return [_told(row) for row in connection.execute(query)][::-1]
 
 
 def replace_told(database: Database, source: str, windows: Iterable[Window], now_ms: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, and_, exists, func, insert, or_, select
 
 from watchkeeper.domain.effect import Happening, ProblemChanged
-from watchkeeper.domain.evidence import MOST_CHANGES
+from watchkeeper.domain.evidence import MOST_CHANGES, PastChange
 from watchkeeper.domain.fingerprint import fingerprint
 from watchkeeper.domain.incident import IncidentState
 from watchkeeper.domain.problem import Problem, ProblemState
@@ -256,9 +256,17 @@ def case_of(database: Database, problem: Problem, now_ms: int) -> Case:
     """
     with database.read() as connection:
         past = Recurrence(_past(connection, now_ms, lambda service: problem.ci if service == problem.service else ""))
+    return gather(problem.fingerprint, past, past_changes(database, now_ms), now_ms, UTC)
+
+
+def past_changes(database: Database, now_ms: int) -> list[PastChange]:
+    """The changes of the days in which it is looked for evidence.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
     told = list_changes(database, from_ms=now_ms - LONGEST_MS, to_ms=now_ms, limit=MOST_CHANGES)
-    changes = [past_change(one.window) for one in told]
-    return gather(problem.fingerprint, past, changes, now_ms, UTC)
+    return [past_change(one.window) for one in told]
 
 
 def _listed() -> Select[Any]:
