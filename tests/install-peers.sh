@@ -7,6 +7,11 @@ need() { command -v "$1" >/dev/null 2>&1 || [ -x "${3:-/nonexistent}" ] || wante
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need psql postgresql
+need restic restic
+need borg borgbackup
+need pgbackrest pgbackrest
+need zstd zstd
+need redis-server redis-server
 need check_dummy monitoring-plugins-basic /usr/lib/nagios/plugins/check_dummy
 need prometheus-node-exporter prometheus-node-exporter
 # Without a database and a daemon of its own, and with the smallest program that passes for a mail server: it is not used.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.cases import (
+    availability,
     backtest,
     comparison,
     detection,
@@ -33,6 +34,7 @@ ALL: Mapping[str, Case] = {
     "rules": rules.run,
     "backtest": backtest.run,
     "knowledge": knowledge.run,
+    "availability": availability.run,
     "detection": detection.run,
     "storm": storm.run,
     "startup": startup.run,

@@ -62,9 +62,9 @@ def test_paths_and_globs_are_relative_to_the_file_that_names_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: changes, correlation, itsm, "
-         "knowledge, limits, log, maintenance, probe_files, problems, retention, rule_files, service_files, services, "
-         "sources, state, web")),
+        ("lgo: {level: info}", ("5:1: lgo: unknown key (did you mean 'log'?); accepted: calendars, changes, "
+         "correlation, itsm, knowledge, limits, log, maintenance, probe_files, problems, retention, rule_files, "
+         "service_files, services, sources, state, web")),
         ("log: {lvl: info}", "5:7: log.lvl: unknown key (did you mean 'level'?); accepted: format, level"),
         ("log: {level: warn}", ("5:14: log.level: 'warn' is not accepted (did you mean 'warning'?): "
          "one of debug, info, warning, error")),
@@ -114,7 +114,7 @@ def test_a_mistake_is_found(folder: Folder, line: str, said: str) -> None:
         ("shop: {depends_on: [db, shpo]}\n  db: {}", ("4:27: services.shop.depends_on[1]: there is no service 'shpo' "
          "(did you mean 'shop'?)")),
         ("shop: {critcality: low}", ("4:10: services.shop.critcality: unknown key (did you mean 'criticality'?); "
-         "accepted: ci, criticality, depends_on, objectives, owner, title")),
+         "accepted: availability, ci, criticality, depends_on, hours, objectives, owner, title")),
         ("shop: {}\n  a b: {}", ("5:3: services.a b: 'a b' is not accepted: it must match "
          "^[A-Za-z0-9][A-Za-z0-9._:@/-]*$")),
     ],

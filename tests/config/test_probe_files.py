@@ -88,11 +88,9 @@ def test_a_probers_own_paths_and_secrets_are_found_beside_the_file(folder: Folde
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("evry: 30s", ("6:5: probes[home].evry: unknown key (did you mean 'every'?); accepted: category, cron, each, "
-         "every, "
-         "expect, follow_redirects, headers, id, keep_alive, labels, max_size, method, parents, prober, service, timeout, "
-          "timezone, "
-         "url, verify")),
+        ("evry: 30s", ("6:5: probes[home].evry: unknown key (did you mean 'every'?); accepted: category, critical, "
+         "cron, each, every, expect, follow_redirects, headers, id, keep_alive, labels, max_size, method, "
+         "parents, prober, service, timeout, timezone, url, verify")),
         ("expect: {statsu: [200]}", ("6:14: probes[home].expect.statsu: unknown key (did you mean 'status'?); "
          "accepted: body, json, status, within")),
         ("every: 30", f"6:12: probes[home].every: 30 has no unit: {DURATION}"),
@@ -182,9 +180,8 @@ def test_a_mistake_in_a_whole_probe_is_found(folder: Folder, probe: str, said: s
         ("{service: shpo}", ("1:21: defaults.service: there is no service 'shpo' (did you mean 'shop'?); there is "
          "shop")),
         ("{timeout: 2m}", "1:21: defaults.timeout: is longer than every (1m): a run must end before the next begins"),
-        ("{url: https://a/}", ("1:12: defaults.url: unknown key; accepted: category, cron, every, labels, parents, service, "
-         "timeout, "
-         "timezone")),
+        ("{url: https://a/}", ("1:12: defaults.url: unknown key; accepted: category, critical, cron, every, labels, "
+         "parents, service, timeout, timezone")),
         ("[]", "1:11: defaults: must be a mapping (key: value)"),
     ],
 )  # fmt: skip

@@ -210,7 +210,7 @@ def test_a_cause_that_is_noticed_in_the_storm_that_it_makes_takes_all_of_it_over
     assert told(effects)[0] == ("opened", "gateway")
     assert sorted(told(effects)[1:]) == [
         ("impacted", "gateway"),
-        *(("merged", key) for key in ("p0", "p1", "p2", "storm")),
+        *(("merged", key) for key in (STORM_KEY, "p0", "p1", "p2")),
     ]
     [incident] = watch.incidents.values()
     assert len(incident.impacted) == 10
@@ -227,7 +227,7 @@ def test_of_causes_of_one_service_only_the_first_that_explains_a_storm_has_a_tic
     watch.advance(10_000)
     hear(watch, 20_000, *(f"db-{n}" for n in range(5)))
     watch.advance(30_000)
-    assert sorted(watch.incidents) == ["down/probe=db-0", STORM_KEY]
+    assert sorted(watch.incidents) == [STORM_KEY, "down/probe=db-0"]
     assert len(watch.incidents["down/probe=db-0"].impacted) == 5
     assert len(watch.incidents[STORM_KEY].firing) == 4
 

@@ -11,6 +11,7 @@ from tests.peers import databases
 from tests.store import made
 from watchkeeper.domain.effect import Happening
 from watchkeeper.domain.incident import IncidentState
+from watchkeeper.store.migrate import SCHEMA
 from watchkeeper.store.record import record
 
 
@@ -157,13 +158,13 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
 
 def test_the_database_can_be_upgraded_twice_and_backed_up_elsewhere(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([9]), rules=DOWN)
-    assert "was made (schema 0008)" in setup.command("db", "upgrade").stdout
-    assert "is up to date (schema 0008)" in setup.command("db", "upgrade").stdout
+    assert f"was made (schema {SCHEMA})" in setup.command("db", "upgrade").stdout
+    assert f"is up to date (schema {SCHEMA})" in setup.command("db", "upgrade").stdout
     done = setup.command("db", "backup", "--to", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     [copy] = (tmp_path / "elsewhere").iterdir()
     connection = sqlite3.connect(copy)
-    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == ("0008",)
+    assert connection.execute("SELECT version_num FROM watchkeeper_schema").fetchone() == (SCHEMA,)
     connection.close()
 
 

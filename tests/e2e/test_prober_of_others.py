@@ -13,7 +13,7 @@ from tests.docs.test_documentation import ROOT
 
 OWN: Final = (ROOT / "docs/how-to/write-a-prober.md").read_text(encoding="utf-8")
 MODULE: Final = OWN.partition("```python\n")[2].partition("```")[0]
-PROBES: Final = OWN.partition("```yaml\n")[2].partition("```")[0]
+PROBES: Final = OWN.partition("```yml\n")[2].partition("```")[0]
 DAEMON: Final = "probe_files: [probes.yaml]\nrule_files: [rules.yaml]\nservices: {mes: {title: MES}}\n"
 RULES: Final = """\
 groups:

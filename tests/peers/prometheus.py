@@ -57,7 +57,7 @@ def prometheus(folder: Path, series: Mapping[str, Points]) -> Iterator[Prometheu
         file.writelines(_open_metrics(series))
     config.write_text("scrape_configs: []\n")
     _run([tool, "tsdb", "create-blocks-from", "openmetrics", "-q", str(text), str(data)])
-    port = _free_port()
+    port = free_port()
     arguments = [
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
@@ -94,7 +94,7 @@ def _run(command: Sequence[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -1,6 +1,7 @@
 """What holds for every prober type, whatever it asks."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,6 +13,8 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
+from tests.peers.redis import redis_server
+from tests.peers.systemd import systemctl_that_says
 from tests.probers.asking import BLINK, NOW_MS, a_probe, ask, now, run
 from tests.probers.nameserver import answers, nameserver, nothing
 from tests.probers.servers import certificate, deaf_port, refused_port, says, sends_and_hangs, serving, tls_by
@@ -86,6 +89,29 @@ async def a_good_watchkeeper() -> AsyncIterator[Options]:
 
 
 @asynccontextmanager
+async def a_good_page_of_metrics() -> AsyncIterator[Options]:
+    async with serving(says(b"# TYPE depth gauge\ndepth 3\n")) as server:
+        yield {"url": server.url(host="localhost"), "values": {"depth": {"metric": "depth"}}}
+
+
+@asynccontextmanager
+async def a_silent_page_of_metrics() -> AsyncIterator[Options]:
+    async with a_silent_site() as options:
+        yield {**options, "values": {"depth": {"metric": "depth"}}}
+
+
+@asynccontextmanager
+async def a_good_heartbeat() -> AsyncIterator[Options]:
+    told = dict.fromkeys(("started_ms", "failed_ms", "exit_code", "duration_ms"))
+    told |= {"since_ms": NOW_MS, "succeeded_ms": NOW_MS, "output": "done"}
+    with TemporaryDirectory() as folder:
+        (secret := Path(folder) / "secret").write_text("nightly-dump-8Zk3vQ1x")
+        async with serving(says(json.dumps(told).encode())) as server:
+            url = server.url(host="localhost")
+            yield {"url": url, "secret": {"file": str(secret)}, "success": {"every": "1d"}}
+
+
+@asynccontextmanager
 async def a_good_prometheus() -> AsyncIterator[Options]:
     answer = (
         b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{"n":"a-1"},"value":[1,"2.5"]}]}}'
@@ -112,16 +138,37 @@ async def a_silent_nameserver() -> AsyncIterator[Options]:
         yield {"name": "shop.example", "server": server.address}
 
 
+@asynccontextmanager
+async def a_good_redis() -> AsyncIterator[Options]:
+    with TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
+        yield {"address": server.address}
+
+
+@asynccontextmanager
+async def a_good_unit() -> AsyncIterator[Options]:
+    with TemporaryDirectory() as folder:
+        yield {"unit": "shop", "program": systemctl_that_says(Path(folder), "ActiveState=active")}
+
+
 GOOD: Final[Mapping[str, Place]] = {
+    "cpu": nowhere({}),
+    "descriptors": nowhere({}),
     "disk": nowhere({"path": "/"}),
     "dns": a_good_nameserver,
     "files": nowhere({"path": __file__}),
+    "heartbeat": a_good_heartbeat,
     "http": a_good_site,
+    "icmp": nowhere({"host": "localhost", "interval": "1ms"}),
     "load": nowhere({}),
     "memory": nowhere({}),
+    "network": nowhere({"interface": "lo"}),
+    "metrics": a_good_page_of_metrics,
     "nagios": nowhere({"command": ["echo", "OK - fine | time=1.5ms"]}),
     "prometheus": a_good_prometheus,
+    "process": nowhere({"command": "pytest|python"}),
+    "redis": a_good_redis,
     "script": nowhere({"command": ["echo", "depth=3"]}),
+    "systemd": a_good_unit,
     "tcp": a_good_port,
     "tls": a_good_certificate,
     "watchkeeper": a_good_watchkeeper,
@@ -130,19 +177,33 @@ BAD: Final[Mapping[str, Place]] = {
     "disk": nowhere({"path": "/no/such/folder"}),
     "dns": nowhere({"name": "shop.example", "server": f"127.0.0.1:{refused_port()}"}),
     "files": nowhere({"path": "/no/such/folder/*"}),
+    "heartbeat": nowhere({"secret": {"file": "/no/such/secret"}, "success": {"every": "1d"}}),
     "http": nowhere({"url": f"http://127.0.0.1:{refused_port()}/"}),
+    "icmp": nowhere({"host": "255.255.255.255"}),
+    "metrics": nowhere({"url": f"http://127.0.0.1:{refused_port()}", "values": {"depth": {"metric": "depth"}}}),
     "nagios": nowhere({"command": ["no-such-plugin"]}),
+    "network": nowhere({"interface": "none9"}),
+    "process": nowhere({"name": "no-such-program"}),
     "prometheus": nowhere({"url": f"http://127.0.0.1:{refused_port()}", "query": "m"}),
+    "redis": nowhere({"address": f"127.0.0.1:{refused_port()}"}),
     "script": nowhere({"command": ["false"]}),
+    "systemd": nowhere({"unit": "shop", "program": "no-such-program"}),
     "tcp": nowhere({"address": f"127.0.0.1:{refused_port()}"}),
     "tls": an_unknown_certificate,
     "watchkeeper": nowhere({"url": f"http://127.0.0.1:{refused_port()}"}),
+    "borg": nowhere({"repository": "/no/such/repository"}),
+    "pgbackrest": nowhere({"stanza": "none", "config": "/no/such/file"}),
+    "postgres_dump": nowhere({"path": "/no/such/folder/*"}),
+    "restic": nowhere({"repository": "/no/such/repository", "password": {"env": "HOME"}}),
+    "restore": nowhere({"scratch": "/no/such/scratch", "dump": "/no/such/folder/*"}),
 }
 HANGING: Final[Mapping[str, Place]] = {
     "dns": a_silent_nameserver,
     "http": a_silent_site,
+    "metrics": a_silent_page_of_metrics,
     "nagios": nowhere({"command": ["sleep", "60"]}),
     "prometheus": a_silent_prometheus,
+    "redis": a_silent_listener,
     "script": nowhere({"command": ["sleep", "60"]}),
     "tcp": a_deaf_port,
     "tls": a_silent_listener,

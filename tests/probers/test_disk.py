@@ -1,5 +1,6 @@
 """The disk prober, on the filesystems that are here."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,15 @@ def test_a_disk_is_as_full_as_df_says(tmp_path: Path) -> None:
     assert sample.values["used_bytes"] == pytest.approx(usage.used, rel=0.05)
     assert sample.values["free_bytes"] == pytest.approx(usage.free, rel=0.05)
     assert sample.message.startswith(f"disk {tmp_path} is {sample.values['used_percent']:.1f}% full, ")
+
+
+def test_inodes_are_counted_where_the_filesystem_has_a_number_of_them(tmp_path: Path) -> None:
+    found, values = os.statvfs(tmp_path), run(ask("disk", {"path": str(tmp_path)})).values
+    if not found.f_files:
+        assert "inodes_total" not in values
+        return
+    assert values["inodes_total"] == found.f_files
+    assert values["inodes_free"] == pytest.approx(found.f_favail, rel=0.05)
 
 
 def test_a_path_that_is_not_there_is_unknown_and_says_which(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.probers.asking import ask, run
+from tests.probers.asking import a_probe, ask, ask_by, run
+from tests.probers.machine import Readings
 from watchkeeper.domain.probe import Sample, Status
+from watchkeeper.probers import memory
 
 GIB = 1024**3
 
@@ -43,7 +45,23 @@ def test_caches_that_the_kernel_can_take_back_are_not_in_use(monkeypatch: pytest
         "total_bytes": 8 * GIB,
         "swap_used_percent": 25.0,
         "swap_used_bytes": GIB,
+        "swap_total_bytes": 4 * GIB,
+        "swap_in_bytes_per_second": 0,
+        "swap_out_bytes_per_second": 0,
     }
+
+
+def test_what_is_swapped_is_told_for_each_second(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kib = {"MemTotal": 1024, "MemFree": 512, "MemAvailable": 512, "SwapTotal": 1024, "SwapFree": 512}
+    on_a_machine(monkeypatch, tmp_path, **kib)
+
+    def meanwhile() -> None:
+        (tmp_path / "vmstat").write_text("pswpin 10\npswpout 20\n")
+
+    readings = Readings(meanwhile)
+    sample = run(ask_by(memory.make(lambda: 0, readings.make), a_probe("memory", {})))
+    assert sample.values["swap_in_bytes_per_second"] == pytest.approx(10 * 4096 / 0.2)
+    assert sample.values["swap_out_bytes_per_second"] == pytest.approx(20 * 4096 / 0.2)
 
 
 def test_without_swap_space_none_of_it_is_in_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

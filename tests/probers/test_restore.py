@@ -65,7 +65,7 @@ def test_the_newest_snapshot_is_restored_checked_and_its_time_is_measured(
         max_age="26h",
     )
     assert sample.status is Status.UP, sample.message
-    assert "4 files with 9.9KiB, 2 checksums are right; its data is 2h old" in sample.message
+    assert "4 files with 9.9KiB, 2 checksums as listed; its data is 2h old" in sample.message
     assert sample.values["restored_files"] == 4
     assert sample.values["newest_age_seconds"] == sample.values["data_age_seconds"] == 2 * HOUR
     assert 0 < sample.values["recovery_seconds"] < 60

@@ -1,16 +1,18 @@
 """What people see of what is stored."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.store import made, problems
 from watchkeeper.domain.desk import Act, Insight, Move
-from watchkeeper.domain.effect import Effect
+from watchkeeper.domain.effect import Effect, Happening, IncidentChanged
 from watchkeeper.domain.incident import IncidentState
 from watchkeeper.domain.ticket import ProblemFindings, TicketChange, TicketDraft, TicketState
 from watchkeeper.store import listing, outbox, ticketlist
 from watchkeeper.store.database import Database
 from watchkeeper.store.desk import StoredDesk
-from watchkeeper.store.listing import AffectedAlert
+from watchkeeper.store.listing import AffectedAlert, ImpactedAlert
 from watchkeeper.store.record import record
 from watchkeeper.store.ticketlist import Note
 
@@ -162,3 +164,24 @@ def test_the_ticket_of_a_problem_is_listed_and_shown_with_what_was_found_out(dat
     assert shown is not None
     assert (shown.problem, shown.duplicate_of, shown.findings) == ("DESK-8", "DESK-7", ProblemFindings("restart it"))
     assert shown.notes[-1] == Note(300, "alice (workaround): restart it")
+
+
+def test_an_incident_tells_what_it_explains_and_what_turned_out_to_be_part_of_it(database: Database) -> None:
+    cause, part = made.incident(2, service="mail"), made.incident(3, backend="jira")
+    explains = replace(cause, impacted=frozenset({made.API}), caused_by="CHG1")
+    merged = replace(part, firing=frozenset(), state=IncidentState.RESOLVED, resolved_ms=9_000, merged_into=2)
+    told = IncidentChanged(explains, Happening.IMPACTED, 9_000, made.WEB, "it spreads", (made.API,))
+    record(database, [IncidentChanged(merged, Happening.MERGED, 9_000, made.WEB, "it is INC-2"), told])
+
+    shown = listing.show_incident(database, 2)
+
+    assert shown is not None
+    assert (shown.merged, shown.incident.caused_by) == (("INC-3",), "CHG1")
+    assert shown.impacted == (ImpactedAlert(made.API, True),)
+    assert shown.alerts == (AffectedAlert(made.WEB, True, False),)
+    assert [one.merged_into for one in listing.list_incidents(database)] == ["INC-2", "", ""]
+
+    record(database, [replace(told, incident=replace(explains, impacted=frozenset()))])
+    shown = listing.show_incident(database, 2)
+    assert shown is not None
+    assert shown.impacted == (ImpactedAlert(made.API, False),)

@@ -37,17 +37,20 @@ from watchkeeper.engine.runner import Limits, Runner
 from watchkeeper.engine.schedule import Schedule
 from watchkeeper.engine.supervision import Supervision
 from watchkeeper.probers.base import Prober
-from watchkeeper.schema.fields import Address
+from watchkeeper.schema.fields import Address, Secret
 from watchkeeper.store import lock, outbox
 from watchkeeper.store.database import Database, StoreError
+from watchkeeper.store.heartbeats import StoredHeartbeats
 from watchkeeper.store.journal import Journal
 from watchkeeper.store.problems import remember_problems
 from watchkeeper.store.record import Run, begin_run, record, remember
 from watchkeeper.store.replay import replay
 from watchkeeper.store.reports import remember_reports
 from watchkeeper.store.silences import StoredSilences
+from watchkeeper.web.availability import availability_routes
 from watchkeeper.web.daemon import Reload
 from watchkeeper.web.exposition import Exposition, Reading
+from watchkeeper.web.heartbeats import heartbeat_routes
 from watchkeeper.web.intake import intake_routes
 from watchkeeper.web.pages import make_app
 from watchkeeper.web.server import WebServer
@@ -134,7 +137,9 @@ class Daemon:
         windows = self._desk.windows
         silences = silence_routes(StoredSilences(database), lambda: self._config.token, now_ms, windows.wake)
         self._workers = (self._rollups, self._retention, self._history, self._desk.library, windows)
-        self._web = WebServer(make_app(self, [*intake_routes(reception), *silences]), sock)
+        figures = availability_routes(database, lambda: self._config.plan, now_ms)
+        beats = heartbeat_routes(StoredHeartbeats(database), self._heartbeat_secrets, now_ms)
+        self._web = WebServer(make_app(self, [*intake_routes(reception), *silences, *figures, *beats]), sock)
 
     async def run(self) -> bool:
         """Starts everything, waits for the end, ends everything. False when it could not go on."""
@@ -306,6 +311,9 @@ class Daemon:
 
     def _want_history(self) -> None:
         self._history.want((one.probe, one.window.awaited) for one in self._watch.awaits_history())
+
+    def _heartbeat_secrets(self) -> list[Secret]:
+        return [probe.options.secret for probe in self._config.plan.probes.values() if probe.prober == "heartbeat"]
 
     def _prober(self, name: str) -> Prober:
         prober = self._probers.get(name)

@@ -127,6 +127,7 @@ def _csv_files(config: "Config", named: Sequence[str]) -> "list[CsvFile]":
     """What `PROBE=FILE[:VALUE]` name."""
     from watchkeeper import probers
     from watchkeeper.config.problems import listing, suggest
+    from watchkeeper.config.vocabulary import produces
     from watchkeeper.domain.window import DURATION
     from watchkeeper.engine.csv_history import CsvFile
 
@@ -145,9 +146,12 @@ def _csv_files(config: "Config", named: Sequence[str]) -> "list[CsvFile]":
             fail(f"watchkeeper: --csv {text}: {message}", WRONG)
         if probe_id in found:
             fail(f"watchkeeper: --csv {text}: a probe has one file; more values are more columns of it", WRONG)
-        values = tuple(probers.find(probe.prober).values)
-        if value is None and len(values) == 1:
+        kind = probers.find(probe.prober)
+        values = tuple(kind.values)
+        if value is None and len(values) == 1 and not kind.open_values:
             value = values[0]
+        if value is not None and produces(kind, value):
+            values = tuple(dict.fromkeys((*values, value)))
         if value is not None and value not in (accepted := (*values, DURATION)):
             message = f"the {probe.prober} prober has no value {value!r}{suggest(value, accepted)}"
             fail(f"watchkeeper: --csv {text}: {message}; accepted: {listing(accepted)}", WRONG)

@@ -5,7 +5,7 @@ the two. So the spans of a day meet without gap or overlap, on days of 23 and of
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -113,16 +113,3 @@ def _instant_ms(at: datetime) -> int:
 
 def _instant_wall(at_ms: int, zone: tzinfo) -> datetime:
     return (_EPOCH + at_ms * _MS).astimezone(zone).replace(tzinfo=None)
-
-
-def overlap_ms(spans: Sequence[Span], others: Iterable[Span]) -> int:
-    """How much time is in both; each neither overlaps nor touches itself, in the order of time."""
-    total, index = 0, 0
-    for other in others:
-        while index < len(spans) and spans[index].to_ms <= other.from_ms:
-            index += 1
-        at = index
-        while at < len(spans) and spans[at].from_ms < other.to_ms:
-            total += min(spans[at].to_ms, other.to_ms) - max(spans[at].from_ms, other.from_ms)
-            at += 1
-    return total

@@ -29,7 +29,7 @@ from watchkeeper.domain.incident import (
     step,
 )
 from watchkeeper.domain.knowledge import Shelf
-from watchkeeper.domain.opening import Drafts, Entry, after_change, new_incident, ticket_command
+from watchkeeper.domain.opening import Drafts, Entry, background, new_incident, ticket_command
 from watchkeeper.domain.phrases import Phrases
 from watchkeeper.domain.plan import Plan
 from watchkeeper.domain.rule import Rule, Scope, Severity, assess, is_worse
@@ -265,6 +265,7 @@ class Casebook:
         self.open[key] = new
         self._by_id[new.id] = key
         self._by_id.pop(old.id, None)
+        self._told_ms.pop(old.id, None)
         ref = old.affected[0]
         rule = self._plan.rules.get(old.rule_id)
         create = self._drafts.draft(new, rule, scope, follows=old, opening=why)
@@ -352,10 +353,10 @@ class Casebook:
     def _begin(
         self, key: str, title: str, entries: Sequence[Entry], now_ms: int, change: Window | None
     ) -> list[Effect]:
-        alert, rule, scope = entries[0]
+        alert, rule, scope = entries[0].alert, entries[0].rule, entries[0].scope
         backend = rule.incident.backend or self._plan.default_backend
         incident = new_incident(self._next_id, key, title, entries, backend, now_ms, change)
-        opening = "" if change is None else after_change(self.words_for(incident), incident, change)
+        opening = background(self.words_for(incident), incident, entries[0], change)
         create = self._drafts.draft(incident, rule, scope, opening=opening)
         self._next_id += 1
         self.open[key] = incident
@@ -375,7 +376,9 @@ class Casebook:
         return effects
 
 
-_CAN_WAIT: Final = frozenset((Happening.JOINED, Happening.LEFT, Happening.EXPLAINED))
+_CAN_WAIT: Final = frozenset(
+    (Happening.JOINED, Happening.LEFT, Happening.EXPLAINED, Happening.FLAPPING, Happening.STEADY)
+)
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 

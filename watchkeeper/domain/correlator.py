@@ -12,6 +12,7 @@ where what is part of an open incident stays so when a window begins, or when it
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -25,7 +26,7 @@ from watchkeeper.domain.effect import Effect
 from watchkeeper.domain.expected import Labelled, Window
 from watchkeeper.domain.opening import Entry
 from watchkeeper.domain.plan import Plan
-from watchkeeper.domain.probe import Every
+from watchkeeper.domain.probe import Every, Sample, Status
 from watchkeeper.domain.rule import Rule, Scope
 from watchkeeper.domain.spread import Spread
 from watchkeeper.domain.standing import Firing, FiringAlerts, Standing
@@ -58,9 +59,12 @@ class Correlator:
         self._set_clock = set_clock
         self._scope_of = scope_of
         self._covering = Covering()
+        self._window_due_ms: int | None = None  # when the clock of windows runs out that counts
         self._gathering: dict[AlertRef, Firing] = {}
         self._ticks: set[int] = set()  # when it is looked for what is ripe
         self._spread = Spread()
+        self._told: dict[str, dict[AlertRef, None]] = {}  # what incidents tell of, by their key
+        self._untold: dict[AlertRef, None] = {}  # what is explained, and was told of by an incident that is over
         self._leaving: dict[str, dict[AlertRef, None]] = {}  # what is over, of large incidents
         self._plan = plan
         self._storm = Storm(plan.correlation.storm, (one.opened_ms for one in casebook.open.values()))
@@ -105,6 +109,8 @@ class Correlator:
         effects: list[Effect] = []
         if (key := self._casebook.key_of(alert.ref)) is not None:
             effects += self._leave(key, alert, reason)
+        if key is not None:
+            self._tell_elsewhere(key, now)
         if (one := self._firing.get(alert.ref)) is None:
             return effects  # of a rule or probe that is gone
         self._leave_explained(one, now)
@@ -121,8 +127,17 @@ class Correlator:
         effects: list[Effect] = []
         for key, incident in list(self._casebook.open.items()):
             over = sorted(ref for ref in incident.firing if self._firing.get(ref) is None)
-            effects += self._casebook.left(key, over, now_ms) if over else []
+            if over:
+                effects += self._casebook.left(key, over, now_ms)
+                self._tell_elsewhere(key, now_ms)
         return effects
+
+    def set_back(self, now_ms: int) -> None:
+        """The clock was set back: nothing waits for a time that has been."""
+        self._ticks.clear()
+        for one in self._gathering.values():
+            one.ripe_ms = min(one.ripe_ms, _tick(now_ms + self._patience_ms(one)))
+            self._look_again(one.ripe_ms)
 
     # Time.
 
@@ -137,6 +152,9 @@ class Correlator:
             self._ticks.discard(now_ms)
             return self._ripen([one for one in self._gathering.values() if one.ripe_ms <= now_ms], now_ms)
         if kind is Kind.WINDOW:
+            if now_ms != self._window_due_ms:
+                return []  # another one was set since
+            self._window_due_ms = None
             return self._look_at_windows(now_ms)
         return self._tell_spread(about, now_ms)
 
@@ -150,25 +168,33 @@ class Correlator:
         self._firing = FiringAlerts(Dependencies(plan.services.values(), plan.probes.values()))
         self._gathering.clear()
         self._ticks.clear()
+        self._window_due_ms = None
         told_of = {ref: incident.key for incident in self._casebook.open.values() for ref in incident.impacted}
         for alert, labelled in firing:
             before = known.get(alert.ref)
             scope = None if before is None else before.scope
+            if scope is not None:
+                scope = replace(scope, probe=labelled.probe, service=labelled.service)
             one = Firing(alert, labelled, incident_key(labelled.rule, labelled.probe), scope)
             if self._casebook.key_of(alert.ref) is not None:
                 one.standing = Standing.MEMBER
             elif before is not None:
-                one.explained_by = before.explained_by
+                one.explained_by, one.held_by, one.teller = before.explained_by, before.held_by, before.teller
                 if before.standing is Standing.GATHERING:
                     one.ripe_ms = before.ripe_ms
                     self._gathering[one.ref] = one
             else:
                 one.explained_by = told_of.get(one.ref)
             self._firing.add(one)
-        effects = self._place_all(now_ms, self._patience_ms)
+        told_of |= {ref: one.explained_by for ref, one in known.items() if one.explained_by is not None}
+        self._told.clear()
+        self._untold.clear()
         for ref, key in told_of.items():
-            if self._firing.get(ref) is None:
+            if self._firing.get(ref) is None or self._casebook.key_of(ref) is not None:
                 self._spread.remove(key, ref)
+            else:
+                self._told.setdefault(key, {})[ref] = None
+        effects = self._place_all(now_ms, self._patience_ms)
         for key in self._spread.waiting():
             self._arrange_telling(key, now_ms)
         for key in list(self._leaving):
@@ -192,20 +218,22 @@ class Correlator:
         """Has an alert stand as it must now, unless it is part of an incident."""
         if one.standing is Standing.MEMBER:
             return []
-        one.window = self._covering.window_of(one.labelled, now_ms)
-        cause = None if one.window is not None else next(self._firing.causes_of(one), None)
-        if one.window is not None:
-            one.standing = Standing.EXPECTED
-        elif cause is not None:
-            one.standing = Standing.EXPLAINED
-        else:
-            one.standing = Standing.GATHERING
+        self._cover(one, now_ms)
+        if one.window is None:
+            cause = next(self._firing.causes_of(one), None)
+            one.standing = Standing.GATHERING if cause is None else Standing.EXPLAINED
         if one.standing is not Standing.EXPLAINED:
             self._leave_explained(one, now_ms)
         if one.standing is Standing.GATHERING:
             return self._gather(one, now_ms, wait_ms)
         self._gathering.pop(one.ref, None)
         return self._attribute(one, now_ms) if one.standing is Standing.EXPLAINED else []
+
+    def _cover(self, one: Firing, now_ms: int) -> None:
+        one.window = self._covering.window_of(one.labelled, now_ms)
+        if one.window is not None:
+            one.standing, one.held_by = Standing.EXPECTED, one.window
+        self._firing.note(one)
 
     def _gather(self, one: Firing, now_ms: int, wait_ms: int) -> list[Effect]:
         if one.ref not in self._gathering:
@@ -238,16 +266,16 @@ class Correlator:
 
     def _look_at_windows(self, now_ms: int) -> list[Effect]:
         """Windows have begun, ended, or are others than before."""
-        if (due := self._covering.next_change_ms(now_ms)) is not None:
+        due = self._covering.next_change_ms(now_ms)
+        if due is not None and due != self._window_due_ms:
             self._set_clock(due, Kind.WINDOW, ("",))
+        self._window_due_ms = due
         return self._place_all(now_ms, lambda _: self._plan.correlation.group_wait_ms)
 
     def _place_all(self, now_ms: int, wait_ms: Callable[[Firing], int]) -> list[Effect]:
         held = list(self.held_back())
         for one in held:  # of all of them first, as it decides whether one explains others
-            one.window = self._covering.window_of(one.labelled, now_ms)
-            if one.window is not None:
-                one.standing = Standing.EXPECTED
+            self._cover(one, now_ms)
         effects: list[Effect] = []
         for one in held:
             effects += self._place(one, now_ms, wait_ms(one))
@@ -255,19 +283,17 @@ class Correlator:
 
     # Incidents.
 
-    def _ripen(self, ripe: Iterable[Firing], now_ms: int) -> list[Effect]:
+    def _ripen(self, ripe: Sequence[Firing], now_ms: int) -> list[Effect]:
         """What has gathered long enough becomes incidents, the most important first."""
+        for one in ripe:
+            one.scope = one.scope or self._scope_of(one.ref, now_ms) or self._unseen(one, now_ms)
+        keys = {one.key for one in ripe}
+        # What belongs to the same trouble comes along.
+        together = [one for one in self._gathering.values() if one.key in keys and one.scope is not None]
         of_key: dict[str, list[Firing]] = {}
+        for one in sorted(together, key=lambda one: one.order):
+            of_key.setdefault(one.key, []).append(one)
         effects: list[Effect] = []
-        for one in sorted(ripe, key=lambda one: one.order):
-            one.scope = one.scope or self._scope_of(one.ref, now_ms)
-            if one.scope is None:
-                self._wait_to_be_heard(one, now_ms)
-            else:
-                of_key.setdefault(one.key, []).append(one)
-        for one in self._gathering.values():  # what belongs to the same trouble comes along
-            if one.key in of_key and one not in of_key[one.key] and one.scope is not None:
-                of_key[one.key].append(one)
         too_much: list[Firing] = []
         small: set[tuple[str, str]] = set()
         for key, alerts in of_key.items():
@@ -278,20 +304,29 @@ class Correlator:
         return effects + (self._admit(STORM_KEY, too_much, now_ms) if too_much else [])
 
     def _explain_a_storm(self, alerts: Iterable[Firing], small: set[tuple[str, str]]) -> bool:
-        """Whether alerts are the cause of more than may have incidents of its own, which nothing tells of yet: then
-        one more ticket is of help. `small`: reaches of which that is known not to be so; more are added."""
+        """Whether alerts are the cause of what has incidents of its own, or of more than may have such and nothing
+        tells of yet: then one more ticket is of help. `small`: reaches of which that is not so; more are added."""
         policy = self._plan.correlation.storm
         for one in alerts:
             if policy is None or not one.is_cause or (reach := self._firing.reaches(one)) in small:
                 continue
-            if sum(not self._is_told_of(other) for other in self._firing.below(one)) > policy.over:
+            below = self._firing.below(one)
+            if sum(not self._is_told_of(other) for other in below) > policy.over:
+                return True
+            own = (self._casebook.key_of(other.ref) for other in below if other.standing is Standing.MEMBER)
+            if any(key not in (None, STORM_KEY) for key in own):
                 return True
             small.add(reach)
         return False
 
-    def _wait_to_be_heard(self, one: Firing, now_ms: int) -> None:
-        one.ripe_ms = _tick(now_ms + max(1000, self._patience_ms(one)))
-        self._look_again(one.ripe_ms)
+    def _unseen(self, one: Firing, now_ms: int) -> Scope:
+        """What there is to tell of an alert that fired before a restart, and was not heard of since."""
+        labelled = one.labelled
+        words = self._plan.words_of(one.rule.incident.backend or self._plan.default_backend)
+        since_ms = one.alert.since_ms if one.alert.stalled_since_ms is None else one.alert.stalled_since_ms
+        message = words.silence.format(elapsed=words.elapsed(now_ms - since_ms))
+        sample = Sample(labelled.probe.id, now_ms, Status.UNKNOWN, message=message)
+        return Scope(sample, labelled.probe, labelled.service, now_ms)
 
     def _leave(self, key: str, alert: Alert, reason: str) -> list[Effect]:
         """Takes an alert that is over out of its incident: of a large one together with others."""
@@ -305,10 +340,7 @@ class Correlator:
             return []
         effects = self._join_waiting(key, now)  # it must not end with the last one while others are to join
         effects += self._flush_leaving(key, now)
-        effects += self._casebook.over(alert, reason)
-        if not self._casebook.is_open(key):
-            self._spread.forget(key)
-        return effects
+        return effects + self._casebook.over(alert, reason)
 
     def _flush_leaving(self, key: str, now_ms: int) -> list[Effect]:
         leaving = self._leaving.pop(key, None)
@@ -319,9 +351,12 @@ class Correlator:
         return self._admit(key, waiting, now_ms) if waiting and self._casebook.is_open(key) else []
 
     def _admit(self, key: str, alerts: Sequence[Firing], now_ms: int) -> list[Effect]:
-        entries = [Entry(one.alert, one.rule, one.scope) for one in alerts if one.scope is not None]
+        entries = [
+            Entry(one.alert, one.rule, one.scope, one.held_by, one.teller) for one in alerts if one.scope is not None
+        ]
         for one in alerts:
-            one.standing, one.scope = Standing.MEMBER, None
+            one.standing, one.scope, one.window = Standing.MEMBER, None, None
+            self._firing.note(one)
             self._gathering.pop(one.ref, None)
         if self._casebook.is_open(key):
             effects = self._flush_leaving(key, now_ms) + self._casebook.join(key, entries, now_ms)
@@ -337,20 +372,23 @@ class Correlator:
         """What causes explain whose incident is open is told of there. Incidents of its own come to an end."""
         effects: list[Effect] = []
         reached: set[tuple[str, str]] = set()
+        over: list[str] = []  # the incidents that come to an end
         queue = [one for one in causes if one.is_cause]
         for cause in queue:  # grows while it is gone through
             if (reach := self._firing.reaches(cause)) in reached:
                 continue
             reached.add(reach)
             below = self._firing.below(cause)
-            effects += self._take_over(below, key, now_ms)
+            effects += self._take_over(below, key, over, now_ms)
             for other in below:
                 if other.standing is Standing.EXPLAINED and not self._is_told_of(other):
                     self._tell_of(other, key, now_ms)
                     queue += [other] if other.is_cause else []
+        for own in over:
+            self._tell_elsewhere(own, now_ms)
         return effects
 
-    def _take_over(self, alerts: Iterable[Firing], key: str, now_ms: int) -> list[Effect]:
+    def _take_over(self, alerts: Iterable[Firing], key: str, over: list[str], now_ms: int) -> list[Effect]:
         """Takes alerts out of their own incidents, which are told where they went."""
         moved: dict[str, list[Firing]] = {}
         for one in alerts:
@@ -363,8 +401,8 @@ class Correlator:
             effects += self._casebook.hand_over(own, [one.alert for one in ones], self._casebook.open[key], now_ms)
             for one in ones:
                 one.standing = Standing.EXPLAINED
-            if not self._casebook.is_open(own):
-                self._spread.forget(own)
+                self._firing.note(one)
+            over += [] if self._casebook.is_open(own) else [own]
         return effects
 
     # What incidents tell of what they explain.
@@ -385,13 +423,35 @@ class Correlator:
                 return self._adopt_below([one], key, now_ms)
         return []
 
+    def _tell_elsewhere(self, key: str, now_ms: int) -> None:
+        """What an incident told of that is over is told of by another one, soon, as far as it still has a cause."""
+        if self._casebook.is_open(key):
+            return
+        self._spread.forget(key)
+        self._leaving.pop(key, None)
+        left = [one for ref in self._told.pop(key, ()) if (one := self._firing.get(ref)) and one.explained_by == key]
+        if left and not self._untold:
+            self._set_clock(now_ms + _LEAVING_MS, Kind.SPREAD, ("",))
+        for one in left:
+            one.explained_by = None
+            self._untold[one.ref] = None
+
+    def _tell_untold(self, now_ms: int) -> list[Effect]:
+        refs, self._untold = self._untold, {}
+        ones = [one for ref in refs if (one := self._firing.get(ref)) and one.standing is Standing.EXPLAINED]
+        return [effect for one in ones for effect in self._attribute(one, now_ms)]
+
     def _tell_of(self, one: Firing, key: str, now_ms: int) -> None:
-        one.explained_by = key
+        one.explained_by, one.teller = key, self._casebook.open[key].number
+        self._told.setdefault(key, {})[one.ref] = None
         self._want_telling(key, self._spread.add(key, one.ref), now_ms)
 
     def _leave_explained(self, one: Firing, now_ms: int) -> None:
         if one.explained_by is not None:
             key, one.explained_by = one.explained_by, None
+            if not self._casebook.is_open(key):
+                return
+            self._told.get(key, {}).pop(one.ref, None)
             self._want_telling(key, self._spread.remove(key, one.ref), now_ms)
 
     def _want_telling(self, key: str, is_first: bool, now_ms: int) -> None:
@@ -403,6 +463,8 @@ class Correlator:
         self._set_clock(self._spread.arrange(key, now_ms, interval_ms), Kind.SPREAD, (key,))
 
     def _tell_spread(self, key: str, now_ms: int) -> list[Effect]:
+        if not key:
+            return self._tell_untold(now_ms)
         effects = self._flush_leaving(key, now_ms)
         if self._spread.is_due(key, now_ms):
             added, gone = self._spread.take(key, now_ms)

@@ -13,8 +13,9 @@ class Covering:
 
     def __init__(self, windows: Sequence[Window] = ()) -> None:
         self._windows = windows
-        self._active: Sequence[Window] = ()  # those that are on, until `_changes_ms`
-        self._changes_ms = 0
+        self._changes_ms = 0  # until then these are on:
+        self._of_service: dict[str, list[Window]] = {}  # those of services alone, by their names
+        self._elsewhere: list[Window] = []
 
     def next_change_ms(self, now_ms: int) -> int | None:
         """When the next one begins or ends."""
@@ -23,9 +24,9 @@ class Covering:
     def window_of(self, labelled: Labelled, now_ms: int) -> Window | None:
         """The window that covers an alert now, of several the one that ends last."""
         if now_ms >= self._changes_ms:
-            self._active = [one for one in self._windows if one.from_ms <= now_ms < one.to_ms]
-            self._changes_ms = min(self._boundaries(now_ms), default=_NEVER)
-        covering = [window for window in self._active if now_ms < window.to_ms and window.selection(labelled)]
+            self._sort(now_ms)
+        candidates = (self._elsewhere, self._of_service.get(labelled.service.id, ()))
+        covering = [window for found in candidates for window in found if window.selection(labelled)]
         return max(covering, key=_by_end, default=None)
 
     def change_before(self, labelled: Labelled, began_ms: int, within_ms: int) -> Window | None:
@@ -38,6 +39,18 @@ class Covering:
             and window.selection(labelled)
         ]
         return max(candidates, key=_by_end, default=None)
+
+    def _sort(self, now_ms: int) -> None:
+        self._changes_ms = min(self._boundaries(now_ms), default=_NEVER)
+        self._of_service, self._elsewhere = {}, []
+        for window in self._windows:
+            if window.from_ms <= now_ms < window.to_ms:
+                where = window.selection
+                if where.services and not where.cis and not where.probes:
+                    for service in where.services:
+                        self._of_service.setdefault(service, []).append(window)
+                else:
+                    self._elsewhere.append(window)
 
     def _boundaries(self, after_ms: int) -> Iterator[int]:
         return (at for window in self._windows for at in (window.from_ms, window.to_ms) if at > after_ms)

@@ -38,7 +38,7 @@ class Follower:
 
     open: dict[Key, Kept]
     since_ms: int
-    _listed: set[tuple[Key, int]] = field(default_factory=set)
+    _listed: set[tuple[Key, int]] = field(default_factory=set)  # that were not over
     _is_first: bool = True
 
     def follow(self, windows: Iterable[Window], about: Callable[[Window], Concerned], now_ms: int) -> list[Kept]:
@@ -55,11 +55,13 @@ class Follower:
         ends = {(key_of(window), window.from_ms): window.to_ms for window in listed}
         for key in self.open.keys() - current.keys():
             kept = self.open.pop(key)
-            told = [to_ms for (other, from_ms), to_ms in ends.items() if other == key and from_ms <= kept.from_ms]
-            to_ms = min(kept.to_ms, now_ms, *told)
+            # Of windows that come again, the one that it was.
+            told = [(from_ms, to_ms) for (other, from_ms), to_ms in ends.items() if other == key]
+            mine = max((one for one in told if one[0] <= kept.from_ms), default=(0, now_ms))
+            to_ms = min(kept.to_ms, now_ms, mine[1])
             if to_ms < kept.to_ms:
                 changed.append(replace(kept, to_ms=max(kept.from_ms, to_ms)))
-        self._listed = set(ends)
+        self._listed = {named for named, to_ms in ends.items() if to_ms > now_ms}
         self.since_ms, self._is_first = now_ms, False
         return changed
 
@@ -67,15 +69,16 @@ class Follower:
         kept = self.open.get(key)
         begin = window.from_ms
         if kept is not None:
-            if kept.about == about and window.from_ms <= kept.from_ms < window.to_ms:
+            is_over = kept.to_ms < min(now_ms, window.to_ms)  # and is made longer only now
+            if kept.about == about and window.from_ms <= kept.from_ms < window.to_ms and not is_over:
                 if kept.to_ms != window.to_ms:
                     self.open[key] = replace(kept, to_ms=window.to_ms)
                     yield self.open[key]
                 return
             del self.open[key]
+            begin = max(begin, now_ms)
             if kept.to_ms > (end := max(kept.from_ms, min(now_ms, kept.to_ms))):
                 yield replace(kept, to_ms=end)
-                begin = max(begin, now_ms)
         if (key, window.from_ms) not in self._listed:
             begin = max(begin, self.since_ms if self._is_first else now_ms)
         if begin < window.to_ms and (about.services or about.probes):

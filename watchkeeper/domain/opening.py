@@ -16,14 +16,18 @@ from watchkeeper.domain.plan import Plan
 from watchkeeper.domain.rule import Named, Rule, Scope, Template, assess
 from watchkeeper.domain.service import dependants, needed_by
 from watchkeeper.domain.ticket import Command, CommandKind, TicketChange, TicketDraft
+from watchkeeper.domain.units import format_time
 
 
 class Entry(NamedTuple):
-    """An alert that fires, its rule, and what is seen of it."""
+    """An alert that fires, its rule, and what is seen of it. `held_by`: the window that it was expected by until now.
+    `teller`: the incident that explained it until now."""
 
     alert: Alert
     rule: Rule
     scope: Scope
+    held_by: Window | None = None
+    teller: str = ""
 
     @property
     def began_ms(self) -> int:
@@ -42,7 +46,7 @@ def new_incident(
     change: Window | None,
 ) -> Incident:
     """An incident of alerts that fire, the most important first. `change`: in whose aftermath it is."""
-    _, rule, scope = entries[0]
+    rule, scope = entries[0].rule, entries[0].scope
     refs = tuple(entry.alert.ref for entry in entries)
     impact, urgency = assess(rule, rule.severity, scope.service)
     return Incident(
@@ -72,6 +76,18 @@ def after_change(words: Phrases, incident: Incident, change: Window) -> str:
         return words.during_change.format(number=change.id, title=change.title)
     elapsed = words.elapsed(incident.started_ms - change.to_ms)
     return words.after_change.format(number=change.id, title=change.title, elapsed=elapsed)
+
+
+def background(words: Phrases, incident: Incident, entry: Entry, change: Window | None) -> str:
+    """What went before that a first responder should know: a change, a window that held it back, another incident."""
+    said = [] if change is None else [after_change(words, incident, change)]
+    if (window := entry.held_by) is not None and (change is None or window.id != change.id):
+        until = format_time(min(window.to_ms, incident.opened_ms))
+        title = f"{window.id}, {window.title}" if window.title else window.id
+        said.append(words.held_back.format(time=until, window=title))
+    if entry.teller:
+        said.append(words.was_explained.format(number=entry.teller))
+    return "\n".join(said)
 
 
 class Drafts:

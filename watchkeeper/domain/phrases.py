@@ -123,6 +123,8 @@ class Phrases:
     relieved: str
     storm: str
     after_change: str
+    held_back: str
+    was_explained: str
     during_change: str
 
     # What became of its ticket.
@@ -251,6 +253,8 @@ ENGLISH: Final = Phrases(
     relieved="No longer explained by this: {probes} ({count}; {total} still are)",
     storm="Too many failures at once: {count} alerts more, of {services}",
     after_change="Began {elapsed} after the end of change {number} ({title})",
+    held_back="Was held back until {time} by {window}",
+    was_explained="Was explained by {number}, and went on when that was over",
     during_change="Began during change {number} ({title}) and outlasts it",
     somebody="somebody",
     taken_up="{ticket} was taken up by {who}",
@@ -372,6 +376,8 @@ CHINESE: Final = Phrases(
     relieved="{count} 条告警不再归因于本事件，目前尚有 {total} 条：{probes}",
     storm="大量故障同时发生：另有 {count} 条告警，涉及 {services}",
     after_change="故障始于变更 {number}（{title}）结束后 {elapsed}",
+    held_back="此前因 {window} 暂缓处理，直至 {time}",
+    was_explained="此前归因于 {number}，其结束后本故障仍在持续",
     during_change="故障始于变更 {number}（{title}）期间，变更结束后仍未恢复",
     somebody="处理人员",
     taken_up="{ticket} 已由 {who} 受理",

@@ -65,7 +65,7 @@ class Spread:
 
     def waiting(self) -> list[str]:
         """The incidents that have something to tell."""
-        return [key for key, news in self._news.items() if news.due_ms is not None]
+        return [key for key, news in self._news.items() if news.added or news.gone or news.due_ms is not None]
 
     def forget(self, key: str) -> None:
         """The incident is over."""

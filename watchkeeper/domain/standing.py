@@ -26,12 +26,14 @@ class Firing:
     `window`: what it is expected by. `explained_by`: the key of the open incident that tells of it, `None` while its
     cause has none.
 
-    `scope` is what was seen when it fired; `None` when that was before a restart.
+    `scope` is what was seen when it fired; `None` when that was before a restart. `held_by`: the window that covered
+    it last. `teller`: the number of the incident that told of it last.
     """
 
     __slots__ = (
         "alert",
         "explained_by",
+        "held_by",
         "is_cause",
         "is_explained",
         "key",
@@ -39,6 +41,7 @@ class Firing:
         "ripe_ms",
         "scope",
         "standing",
+        "teller",
         "window",
     )
 
@@ -53,6 +56,8 @@ class Firing:
         self.ripe_ms = 0
         self.window: Window | None = None
         self.explained_by: str | None = None
+        self.held_by: Window | None = None
+        self.teller = ""
 
     @property
     def ref(self) -> AlertRef:
@@ -82,6 +87,8 @@ class FiringAlerts:
         self._all: dict[AlertRef, Firing] = {}
         self._of_probe: dict[str, dict[AlertRef, Firing]] = {}
         self._of_service: dict[str, dict[AlertRef, Firing]] = {}
+        self._explaining_probe: dict[str, dict[AlertRef, Firing]] = {}  # those that explain others now
+        self._explaining_service: dict[str, dict[AlertRef, Firing]] = {}
 
     def __iter__(self) -> Iterator[Firing]:
         return iter(self._all.values())
@@ -96,26 +103,27 @@ class FiringAlerts:
     def add(self, one: Firing) -> None:
         """Takes in an alert that fires from now on."""
         self._all[one.ref] = one
-        self._of_probe.setdefault(one.labelled.probe.id, {})[one.ref] = one
-        self._of_service.setdefault(one.labelled.service.id, {})[one.ref] = one
+        _put(one, self._of_probe, self._of_service)
+        self.note(one)
 
-    def remove(self, ref: AlertRef) -> Firing | None:
-        """Forgets an alert that does no longer fire. Returns what was known of it."""
-        one = self._all.pop(ref, None)
-        if one is not None:
-            for index, name in ((self._of_probe, one.labelled.probe.id), (self._of_service, one.labelled.service.id)):
-                del index[name][ref]
-                if not index[name]:
-                    del index[name]
-        return one
+    def note(self, one: Firing) -> None:
+        """To be called whenever an alert stands in another way: it may explain others from now on, or no longer."""
+        change = _put if one.explains else _take
+        change(one, self._explaining_probe, self._explaining_service)
+
+    def remove(self, ref: AlertRef) -> None:
+        """Forgets an alert that does no longer fire."""
+        if (one := self._all.pop(ref, None)) is not None:
+            _take(one, self._of_probe, self._of_service)
+            _take(one, self._explaining_probe, self._explaining_service)
 
     def causes_of(self, one: Firing) -> Iterator[Firing]:
         """What explains an alert now: what is down upstream of it. The probe's parents come first."""
         probe, service = one.labelled.probe.id, one.labelled.service.id
         if one.rule.incident.inhibited is not False:
-            yield from self._explaining(self._of_probe, self._dependencies.probes_above(probe))
+            yield from _within(self._explaining_probe, self._dependencies.probes_above(probe))
         if one.is_explained:
-            yield from self._explaining(self._of_service, self._dependencies.services_above(service))
+            yield from _within(self._explaining_service, self._dependencies.services_above(service))
 
     def below(self, cause: Firing) -> list[Firing]:
         """The alerts that a cause explains, by itself or like others."""
@@ -124,8 +132,8 @@ class FiringAlerts:
     def below_alone(self, cause: Firing) -> list[Firing]:
         """Those of them that nothing else on the same probe, or else in the same service, explains as well."""
         probe, service = cause.labelled.probe.id, cause.labelled.service.id
-        by_probe = not any(one.explains for one in self._of_probe.get(probe, {}).values() if one is not cause)
-        by_service = not any(one.explains for one in self._of_service.get(service, {}).values() if one is not cause)
+        by_probe = not self._explaining_probe.get(probe, {}).keys() - {cause.ref}
+        by_service = not self._explaining_service.get(service, {}).keys() - {cause.ref}
         return self._below(cause, by_probe=by_probe, by_service=by_service)
 
     def reaches(self, cause: Firing) -> tuple[str, str]:
@@ -146,10 +154,22 @@ class FiringAlerts:
             found |= {one.ref: one for one in _within(self._of_service, names) if one.is_explained}
         return list(found.values())
 
-    @staticmethod
-    def _explaining(index: dict[str, dict[AlertRef, Firing]], names: frozenset[str]) -> Iterator[Firing]:
-        return (one for one in _within(index, names) if one.explains)
+
+_Index = dict[str, dict[AlertRef, Firing]]
 
 
-def _within(index: dict[str, dict[AlertRef, Firing]], names: frozenset[str]) -> Iterator[Firing]:
+def _put(one: Firing, by_probe: _Index, by_service: _Index) -> None:
+    by_probe.setdefault(one.labelled.probe.id, {})[one.ref] = one
+    by_service.setdefault(one.labelled.service.id, {})[one.ref] = one
+
+
+def _take(one: Firing, by_probe: _Index, by_service: _Index) -> None:
+    for index, name in ((by_probe, one.labelled.probe.id), (by_service, one.labelled.service.id)):
+        if (found := index.get(name)) is not None:
+            found.pop(one.ref, None)
+            if not found:
+                del index[name]
+
+
+def _within(index: _Index, names: frozenset[str]) -> Iterator[Firing]:
     return (one for name in sorted(names & index.keys()) for one in index[name].values())

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-STORM_KEY: Final = "storm"
-"""The key of the incident that gathers."""
+STORM_KEY: Final = "@storm"
+"""The key of the incident that gathers. No rule has an id that begins so."""
 
 
 @dataclass(frozen=True, slots=True)

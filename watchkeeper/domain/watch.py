@@ -249,6 +249,10 @@ class Watch:
                     binding.heard_ms += for_ms
         self._foreign.stood_still(for_ms)
 
+    def set_back(self, now_ms: int) -> None:
+        """The clock was set back by much."""
+        self._correlator.set_back(now_ms)
+
     def next_deadline(self) -> int | None:
         """When `advance` has something to do, at the earliest."""
         while (clock := self._clocks.next()) is not None:

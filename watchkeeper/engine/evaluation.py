@@ -67,6 +67,8 @@ class Evaluation:
         stood_ms, self._alive_ms = now - self._alive_ms, now
         if stood_ms > STOOD_STILL_MS:
             self.watch.stood_still(stood_ms)
+        elif stood_ms < -STOOD_STILL_MS:
+            self.watch.set_back(now)
 
     def observe(self, probe: Probe, sample: Sample) -> None:
         """Takes in a sample of a probe, as it was when it ran. One that has become another since is passed over."""

@@ -104,7 +104,7 @@ class Borg:
             for name in ("lock.exclusive", "lock.roster"):
                 with suppress(OSError):
                     path = os.path.join(self.folder, name)
-                    if name == "lock.exclusive" or _has_readers(path):
+                    if os.listdir(path) if name == "lock.exclusive" else _has_readers(path):
                         found.append(os.stat(path).st_mtime_ns // 1_000_000)
         return found
 

@@ -86,11 +86,10 @@ def echo_reply(pinger: Pinger, packet: bytes, token: bytes) -> int | None:
         packet = packet[4 * (packet[0] & 15) :] if packet else b""
     if len(packet) < _HEADER.size + TOKEN:
         return None
-    number: int
     kind, code, _, _, number = _HEADER.unpack_from(packet)
     if (kind, code) != (_REPLY[pinger.family], 0) or packet[_HEADER.size :][:TOKEN] != token:
         return None
-    return number
+    return int(number)
 
 
 def drain_errors(pinger: Pinger) -> None:
@@ -103,7 +102,7 @@ def drain_errors(pinger: Pinger) -> None:
 def _checksum(packet: bytes) -> int:
     """The ones' complement of the sum of its 16-bit words: RFC 1071."""
     words = struct.unpack(f"!{(len(packet) + 1) // 2}H", packet + b"\0" * (len(packet) % 2))
-    total = sum(words)
+    total: int = sum(words)
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -14,7 +14,20 @@ GROUP: Final = "watchkeeper.probers"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _COMMON: Final = frozenset(
-    ("id", "prober", "service", "every", "cron", "timezone", "timeout", "labels", "category", "each", "parents")
+    (
+        "id",
+        "prober",
+        "service",
+        "every",
+        "cron",
+        "timezone",
+        "timeout",
+        "labels",
+        "category",
+        "each",
+        "parents",
+        "critical",
+    )
 )
 """Keys that every probe has."""
 

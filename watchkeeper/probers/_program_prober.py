@@ -39,7 +39,7 @@ class ProgramProber:
         self._late = late or _late
         self._threads = Threads(measure.__module__.rpartition(".")[2], threads)
         self._runs = Runs()
-        self._calls: dict[str, tuple[Work, Future[Finding]]] = {}  # by probe
+        self._calls: dict[str, tuple[object, Work, Future[Finding]]] = {}  # by probe: its options, and the call
 
     async def run(self, probe: Probe) -> Sample:
         """Performs the probe in a thread."""
@@ -60,7 +60,7 @@ class ProgramProber:
         self._runs.close()
         self._threads.close()
         under_way = []
-        for work, call in self._calls.values():
+        for _, work, call in self._calls.values():
             work.stop()
             if not call.done():
                 under_way.append(asyncio.wrap_future(call))
@@ -69,13 +69,13 @@ class ProgramProber:
 
     async def _find(self, probe: Probe) -> Finding:
         earlier = self._calls.get(probe.id)
-        if earlier is not None and not earlier[1].done():
+        if earlier is not None and not earlier[2].done() and earlier[0] == probe.options:
             return Finding(Status.UNKNOWN, "an earlier run is not cleared up yet")
         work, call = Work(), None
         try:
             async with self._runs.within(probe.timeout_ms):
                 call = self._threads.submit(partial(self._measure, probe, work))
-                self._calls[probe.id] = work, call
+                self._calls[probe.id] = probe.options, work, call
                 return await asyncio.wrap_future(call)
         except TimeoutError:
             if call is None or call.cancelled():

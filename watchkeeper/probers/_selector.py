@@ -15,8 +15,10 @@ _LABEL: Final = re.compile(
     r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*(,|$)""", re.ASCII
 )
 _SELECTOR: Final = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s*", re.ASCII | re.DOTALL)
-_ESCAPES: Final = re.compile(r"\\(.)", re.DOTALL)
-_ACCEPTED: Final = 'accepted is a metric with labels, as PromQL has it: node_load1, or disk_bytes{mount="/", type!~"tmp.*"}'
+_ESCAPES: Final = re.compile(r"""\\([\\"'])""")
+_ACCEPTED: Final = (
+    'accepted is a metric with labels, as in PromQL: node_load1, or disk_bytes{mount="/", type!~"tmp.*"}'
+)
 
 Labels = tuple[tuple[str, str], ...]
 """The labels of a series, in the order of their names."""
@@ -76,7 +78,7 @@ def parse_selector(text: Any) -> Selector:
         found = _LABEL.match(rest, at)
         if found is None:
             raise ValueError(f"{rest[at:].strip()[:40]!r} says nothing of a label: {_ACCEPTED}")
-        matchers.append(_matcher(found[1], found[2], _ESCAPES.sub(r"\1", found[3][1:-1]) if found[2][-1] != "~" else found[3][1:-1]))
+        matchers.append(_matcher(found[1], found[2], _ESCAPES.sub(r"\1", found[3][1:-1])))
         at = found.end()
     return Selector(text, matched[1], tuple(matchers))
 
@@ -84,9 +86,8 @@ def parse_selector(text: Any) -> Selector:
 def _matcher(label: str, operator: str, text: str) -> Matcher:
     if operator[-1] != "~":
         return Matcher(label, text, None, operator == "!=")
-    pattern = text.replace('\\"', '"').replace("\\\\", "\\")
     try:
-        return Matcher(label, text, re.compile(pattern, re.DOTALL), operator == "!~")
+        return Matcher(label, text, re.compile(text, re.DOTALL), operator == "!~")
     except re.error as error:
         raise ValueError(f"{text!r} is no regular expression: {error}") from None
 

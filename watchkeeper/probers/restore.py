@@ -103,8 +103,8 @@ def _restored(
         times.restored = monotonic()
         found = check(options.files, drill, work)
         values |= {"restored_files": found.files, "restored_bytes": found.size_bytes}
-        said.append(f"{found.files} files with {format_size(found.size_bytes)}")
-        said += [f"{found.checked} checksums are right"] if found.checked else []
+        said.append(f"{_counted(found.files, 'file')} with {format_size(found.size_bytes)}")
+        said += [f"{_counted(found.checked, 'checksum')} as listed"] if found.checked else []
     if dump:
         with server(options.postgres, drill.server, work, space) as running:
             running.load(dump)
@@ -113,7 +113,7 @@ def _restored(
             times.ended = monotonic()
         values["database_bytes"] = values.get("database_bytes", 0)
         said.append(f"a database of {format_size(values['database_bytes'])}")
-        said += [f"{len(options.queries)} queries gave true"] if options.queries else []
+        said += ["all queries gave true"] if options.queries else []
     times.ended = times.ended or monotonic()
     values["restore_seconds"] = times.restored - times.began
     values["check_seconds"] = times.ended - times.restored
@@ -122,6 +122,10 @@ def _restored(
     _judge(options, values, backup.name, took)
     old = format_elapsed_ms(1000 * values["data_age_seconds"])
     return f"{backup.name} was restored in {took}: {', '.join(said)}; its data is {old} old"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _judge(options: RestoreOptions, values: dict[str, float], name: str, took: str) -> None:

@@ -215,7 +215,7 @@ def _member_rows(incident: Incident, alerts: Iterable[AlertRef]) -> Iterator[dic
 def _concerned(effect: IncidentChanged) -> Sequence[AlertRef]:
     """The alerts whose part in an incident an effect may have changed, as long as it is open."""
     if effect.happening is Happening.OPENED:
-        return effect.incident.affected
+        return (*effect.incident.affected, *effect.incident.impacted)
     return effect.alerts or (effect.alert,)
 
 

@@ -384,6 +384,20 @@ resolutions = Table(
     comment="What people said that resolved incidents",
 )
 
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("key", _Text, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),  # from when on it was waited for
+    Column("started_ms", BigInteger),
+    Column("succeeded_ms", BigInteger),
+    Column("failed_ms", BigInteger),
+    Column("exit_code", Integer),
+    Column("output", _Text, nullable=False),
+    Column("duration_ms", BigInteger),
+    comment="What jobs told of themselves, by a digest of their secret",
+)
+
 windows_in_force = Table(
     "windows_in_force",
     metadata,

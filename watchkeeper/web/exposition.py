@@ -14,6 +14,7 @@ from watchkeeper.domain.alert import AlertState
 from watchkeeper.domain.probe import Probe, Status
 from watchkeeper.domain.problem import ProblemState
 from watchkeeper.domain.subject import Subject
+from watchkeeper.domain.ticket import TicketState
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.store.outbox import OutboxDepth
 from watchkeeper.web.families import escaped, family, head, labels_text
@@ -98,6 +99,7 @@ class Exposition:
         yield from _alerts(self._watch)
         yield from held_back(self._watch)
         yield from _incidents(self._watch)
+        yield _tickets(self._watch)
         yield _problems(reading, self._watch)
         yield from _engine(reading, self._watch)
 
@@ -188,6 +190,22 @@ def _problems(reading: Reading, watch: Watch) -> str:
             (labels_text(service=service, state=state.value), reading.problems.get((service, state), 0))
             for service in services
             for state in (ProblemState.OPEN, ProblemState.KNOWN_ERROR)
+        ),
+    )
+
+
+def _tickets(watch: Watch) -> str:
+    counts = Counter(
+        (incident.service, incident.ticket_state or TicketState.OPEN) for incident in watch.incidents.values()
+    )
+    return family(
+        "watchkeeper_incidents_by_ticket_state",
+        "gauge",
+        "Incidents that are open, by the state of their ticket as it was read last",
+        (
+            (labels_text(service=service, state=state.value), counts[service, state])
+            for service in sorted({*watch.plan.services, *(service for service, _ in counts)})
+            for state in TicketState
         ),
     )
 
