@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 from tests.domain.made import AT_ONCE, plan, probe, rule, sample
-from watchkeeper.domain.alert import AlertState
+from watchkeeper.domain.alert import AlertState, stall
 from watchkeeper.domain.effect import AlertChanged, Effect, Happening, IncidentChanged
 from watchkeeper.domain.expected import Because, Selection, Window
 from watchkeeper.domain.plan import CorrelationPolicy, Plan
 from watchkeeper.domain.probe import Status
+from watchkeeper.domain.rule import Scope, Severity
 from watchkeeper.domain.service import Service
 from watchkeeper.domain.standing import Standing
 from watchkeeper.domain.storm import STORM_KEY, StormPolicy
-from watchkeeper.domain.ticket import ChangeRef, Command, CommandKind, TicketChange, TicketState
+from watchkeeper.domain.ticket import Command, CommandKind, TicketDraft, TicketState
 from watchkeeper.domain.watch import Watch
 
 DOWN, UP = Status.DOWN, Status.UP
@@ -276,3 +277,96 @@ def test_of_what_is_over_when_the_watch_ends_nothing_stays_open() -> None:
     again = Watch(one, open_alerts=alive, open_incidents=watch.incidents.values(), next_incident_id=9)
     assert told(again.revise(one, 30_000)) == [("left", "down")]
     assert told(hear(again, 100_000, up=tuple(names)))[-1] == ("resolved", "down")
+
+
+def test_an_incident_is_as_bad_as_its_worst_alert_whichever_came_first() -> None:
+    shared = replace(rule().incident, key="trouble", impact=None, urgency=None)
+    slow = replace(rule("slow"), severity=Severity.MINOR, incident=shared)
+    down = replace(rule("down", is_very_down), severity=Severity.CRITICAL, incident=shared)
+    outcomes = []
+    for first, second in ((0.0, 1.0), (1.0, 1.0)):
+        one = replace(plan(probe(), slow, down), correlation=WAITING)
+        watch = Watch(one)
+        watch.revise(one, 0)
+        watch.observe(sample(1_000, DOWN, very=first))
+        watch.observe(sample(3_000, DOWN, very=second))
+        watch.advance(20_000)
+        [incident] = watch.incidents.values()
+        outcomes.append((incident.severity, incident.impact, incident.urgency, len(incident.firing)))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0] is Severity.CRITICAL
+
+
+def is_very_down(scope: Scope) -> bool:
+    return scope.sample.values["very"] > 0
+
+
+def test_what_an_incident_told_of_is_told_of_by_another_one_when_it_is_over() -> None:
+    one = replace(
+        plan(DB, SHOP, probe("db-1", "db"), probe("db-2", "db"), probe("shop-1"), rule()), correlation=WAITING
+    )
+    watch = Watch(one)
+    watch.revise(one, 0)
+    hear(watch, 1_000, "db-1", "db-2", "shop-1")
+    watch.advance(70_000)
+    assert {key for key, incident in watch.incidents.items() if incident.impacted} == {"down/probe=db-1"}
+    hear(watch, 80_000, up=("db-1",))
+    watch.advance(200_000)
+    assert [len(incident.impacted) for incident in watch.incidents.values()] == [1]
+
+
+def test_of_windows_that_change_often_one_clock_runs() -> None:
+    watch = watching()
+    for n in range(100):
+        watch.expect([replace(maintenance(), id=f"patch-{n}")], n)
+    hear(watch, 1_000, "db-1")
+    assert watch.next_deadline() == 100_000
+    watch.advance(100_000)
+    assert watch.next_deadline() == 103_000  # nothing but what gathers
+
+
+def test_what_is_held_back_moves_with_its_probe_to_another_service() -> None:
+    watch = watching()
+    watch.expect([maintenance()], 0)
+    hear(watch, 1_000, "db-1")
+    probes = {**watch.plan.probes, "db-1": replace(watch.plan.probes["db-1"], service="net")}
+    watch.revise(replace(watch.plan, probes=probes), 10_000)
+    watch.advance(200_000)
+    [incident] = watch.incidents.values()
+    assert incident.service == "net"
+
+
+def test_a_probe_that_is_gone_is_no_longer_told_of() -> None:
+    watch = watching()
+    hear(watch, 1_000, "db-1", "shop-1", "shop-2")
+    watch.advance(10_000)
+    probes = {name: one for name, one in watch.plan.probes.items() if name != "shop-2"}
+    watch.revise(replace(watch.plan, probes=probes), 20_000)
+    watch.advance(200_000)
+    assert [ref.probe_id for ref in watch.incidents["down/probe=db-1"].impacted] == ["shop-1"]
+
+
+def test_what_fired_before_a_restart_opens_though_nothing_is_heard_of_it() -> None:
+    watch = watching()
+    effects = hear(watch, 1_000, "db-1")
+    alive = [effect.after for effect in effects if isinstance(effect, AlertChanged)]
+    one = world()
+    again = Watch(one, open_alerts=[stall(alert, 2_000) for alert in alive])
+    again.revise(one, 5_000)
+    assert told(again.advance(74_000)) == []
+    assert told(again.advance(76_000)) == [("opened", "db-1")]
+
+
+def test_a_ticket_tells_what_held_it_back() -> None:
+    watch = watching()
+    watch.expect([maintenance()], 0)
+    effects = hear(watch, 1_000, "db-1") + watch.advance(200_000)
+    [create] = [one.payload for one in effects if isinstance(one, Command)]
+    assert isinstance(create, TicketDraft)
+    assert "Was held back until 1970-01-01 00:01:40Z by patch, Patch night" in create.description
+    watch = watching()
+    effects = hear(watch, 1_000, "db-1", "shop-1") + watch.advance(10_000)
+    effects = hear(watch, 30_000, up=("db-1",)) + hear(watch, 61_000, "shop-1") + watch.advance(200_000)
+    [create] = [one.payload for one in effects if isinstance(one, Command) and one.kind is CommandKind.CREATE]
+    assert isinstance(create, TicketDraft)
+    assert "Was explained by INC-1, and went on when that was over" in create.description

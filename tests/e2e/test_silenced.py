@@ -26,7 +26,9 @@ def test_a_silence_made_by_the_api_counts_at_once(tmp_path: Path) -> None:
     asked = {"matchers": ["service=web"], "for": "1h", "author": "alice", "reason": "switch"}
     url, kind = f"http://127.0.0.1:{setup.port}/api/v1/silences", {"Content-Type": "application/json"}
     with setup.daemon() as daemon:
-        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(asked).encode(), kind), timeout=5) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, json.dumps(asked).encode(), kind), timeout=5
+        ) as answer:
             assert answer.status == 201
         daemon.wait_for("silence_added")
         setup.wait_until(lambda: 'watchkeeper_windows{because="silence"} 1.0' in setup.get("/metrics")[1])
