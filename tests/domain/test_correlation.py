@@ -12,7 +12,7 @@ from watchkeeper.domain.rule import Scope, Severity
 from watchkeeper.domain.service import Service
 from watchkeeper.domain.standing import Standing
 from watchkeeper.domain.storm import STORM_KEY, StormPolicy
-from watchkeeper.domain.ticket import Command, CommandKind, TicketDraft, TicketState
+from watchkeeper.domain.ticket import ChangeRef, Command, CommandKind, TicketChange, TicketDraft, TicketState
 from watchkeeper.domain.watch import Watch
 
 DOWN, UP = Status.DOWN, Status.UP
