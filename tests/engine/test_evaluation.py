@@ -321,3 +321,17 @@ async def test_a_run_that_was_under_way_when_its_probe_became_another_says_nothi
     on.evaluation.observe(made.probe("web", options="the old target"), made.sample("web", Status.DOWN))
 
     assert on.evaluation.watch.subjects["web"].status is None
+
+
+@on_hand_loop
+async def test_the_time_between_failures_and_repeats_are_counted() -> None:
+    on = Bench(made.rule())
+    on.observe(Status.DOWN)
+    assert on.count("repeated") == 0
+    on.observe(Status.UP)
+    await hand_loop().until(600)
+    on.observe(Status.DOWN)
+    value, labels = on.figures.registry.get_sample_value, {"service": "shop"}
+    assert on.count("repeated") == 1
+    assert value("watchkeeper_between_failures_seconds_count", labels) == 1
+    assert value("watchkeeper_between_failures_seconds_sum", labels) == 600

@@ -25,6 +25,7 @@ from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.ticket import ProblemSeen, TicketSeen
 from watchkeeper.domain.watch import Plan, Watch
 from watchkeeper.domain.window import Points
+from watchkeeper.engine.between import Between
 from watchkeeper.engine.figures import Figures
 from watchkeeper.engine.schedule import CHECK_CLOCK_S
 from watchkeeper.engine.telling import tell
@@ -57,6 +58,7 @@ class Evaluation:
         self._timer_due_ms = 0
         self._ended = False
         self._alive_ms = clock()
+        self._between = Between()
         for incident in watch.incidents.values():
             self._expect(incident)
 
@@ -169,6 +171,10 @@ class Evaluation:
         since_opened_s = max(0, effect.at_ms - incident.opened_ms) / 1000
         if effect.happening is Happening.OPENED:
             figures.incidents_opened.labels(*labels).inc()
+            since = self._between.opened(incident)
+            if since.failure_s is not None:
+                figures.between_failures.labels(incident.service).observe(since.failure_s)
+            figures.incidents_repeated.labels(*labels).inc(since.is_repeat)
             self._expect(incident)
         elif effect.happening is Happening.ESCALATED:
             self._expect(incident)

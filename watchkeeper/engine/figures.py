@@ -16,6 +16,7 @@ from prometheus_client import (
 
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ANSWER_BUCKETS: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400)
+_BETWEEN_BUCKETS: Final = (3600, 21_600, 86_400, 259_200, 604_800, 1_209_600, 2_592_000, 7_776_000)
 _WRITE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
 
 # A series for when each counter began: nobody asks, and there are many.
@@ -72,6 +73,19 @@ class Figures:
             ("service", "severity"),
             registry=registry,
             buckets=_ANSWER_BUCKETS,
+        )
+        self.between_failures = Histogram(
+            "watchkeeper_between_failures_seconds",
+            "From the beginning of a service's incident to that of its next one: those since the start",
+            ("service",),
+            registry=registry,
+            buckets=_BETWEEN_BUCKETS,
+        )
+        self.incidents_repeated = Counter(
+            "watchkeeper_incidents_repeated_total",
+            "Incidents since the start of a key that had one within seven days before",
+            ("service", "severity"),
+            registry=registry,
         )
         self.problems_opened = Counter(
             "watchkeeper_problems_opened_total",
