@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_what_is_merged_into_its_cause_and_linked_to_it() 
 
 
 def test_nothing_is_wrong_with_what_a_storm_has_gathered() -> None:
-    storm = replace(CAUSE, incident_key="storm", firing=frozenset({A, B}), impacted=frozenset())
+    storm = replace(CAUSE, incident_key="@storm", firing=frozenset({A, B}), impacted=frozenset())
     assert judge(replace(LATE, incidents=[MERGED, storm], in_trouble={A: "down/a", B: "down/b"})).wrong == ()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.config.folder import DAEMON, Folder
 from watchkeeper.app.parts import catalogue
+from watchkeeper.config.codes import Code
 from watchkeeper.config.load import Config, load
 from watchkeeper.config.planned import ChangeBackend
 from watchkeeper.config.problems import ConfigError
@@ -28,7 +29,7 @@ maintenance:
     cron: "0 2 * * sun"
     duration: 2h
     timezone: Asia/Shanghai
-  - {id: move, probes: ["ho*"], match: ['severity="low"'], from: 2026-11-28T22:00+08:00, to: 2026-11-29T02:00+08:00}
+  - {id: move, probes: ["ho*"], match: ['severity="minor"'], from: 2026-11-28T22:00+08:00, to: 2026-11-29T02:00+08:00}
   - {id: move, probes: ["ho*"], timezone: Asia/Shanghai, from: 2026-11-29 22:00, to: 2026-11-30 02:00}
   - {id: plan, services: [shop], ical: plan.ics, summary: "*patch*", timezone: Europe/Berlin}
   - {id: far, services: [shop], ical: "webcal://example.com/plan.ics"}
@@ -41,8 +42,8 @@ maintenance:
     assert (patch.id, patch.title, patch.selection) == ("weekly-patch", "Patches", Selection(frozenset({"shop"})))
     assert isinstance(patch.times, Recurring)
     assert patch.times.text == "0 2 * * sun Asia/Shanghai for 2h"
-    low = Matcher("severity", Operator.IS, "low")
-    assert (move.title, move.selection) == ("move", Selection(probes=("ho*",), matchers=(low,)))
+    minor = Matcher("severity", Operator.IS, "minor")
+    assert (move.title, move.selection) == ("move", Selection(probes=("ho*",), matchers=(minor,)))
     assert isinstance(move.times, Once)
     assert isinstance(other.times, Once)
     assert [format_time(one) for one in (*move.times.span, *other.times.span)] == [
@@ -260,3 +261,35 @@ def test_a_mistake_in_backends_of_changes_is_found(folder: Folder, entries: list
         of_backends(folder, *entries)
 
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("matcher", "said"),
+    [
+        ("service=shp", "there is no service 'shp' (did you mean 'shop'?); there is shop"),
+        ("rule=dwn", "there is no rule 'dwn' (did you mean 'down'?); there is down"),
+        ("probe=hme", "there is no probe 'hme' (did you mean 'home'?); there is home"),
+        ("probe=@am/key", "there is no probe '@am/key'; there is home"),
+    ],
+)
+def test_a_matcher_asks_for_what_there_is(folder: Folder, matcher: str, said: str) -> None:
+    with_maintenance(folder, f"{{id: m, match: ['{matcher}'], cron: '0 2 * * sun', duration: 2h}}")
+    assert folder.problem() == f"watchkeeper.yaml:6:21: maintenance[m].match[0]: {said}"
+
+
+@pytest.mark.parametrize("matcher", ["service!=shp", "probe=~hm.*", 'rule=""', "severity=minor", "ci=CI1"])
+def test_what_is_not_meant_as_one_name_is_not_looked_up(folder: Folder, matcher: str) -> None:
+    with_maintenance(folder, f"{{id: m, match: ['{matcher}'], cron: '0 2 * * sun', duration: 2h}}")
+    assert folder.load().warnings == ()
+
+
+def test_a_label_that_no_probe_has_is_a_warning_unless_others_report_alerts(folder: Folder) -> None:
+    with_maintenance(folder, "{id: m, match: ['env=test', 'probe=home'], cron: '0 2 * * sun', duration: 2h}")
+    [warning] = folder.load().warnings
+    assert (warning.code, warning.line) == (Code.MATCHER_MATCHES_NOTHING, 6)
+    assert warning.text == "maintenance[m].match[0]: matches no probe now: none has the label 'env'"
+
+    with_maintenance(folder, "{id: m, match: ['env=test', 'probe=@am/k'], cron: '0 2 * * sun', duration: 2h}")
+    path = folder.path / "watchkeeper.yaml"
+    path.write_text(path.read_text() + "sources: {am: {type: alertmanager, token: {env: AM}, service: shop}}\n")
+    assert folder.load().warnings == ()

@@ -148,5 +148,8 @@ def test_what_is_nested_too_deeply_is_not_looked_into() -> None:
 def test_what_is_called_a_percentage_lies_between_0_and_100() -> None:
     """Conditions are judged by it. Of a new value, make sure that it does, or give it another name."""
     known = {"disk.used_percent", "disk.inodes_used_percent", "memory.used_percent", "memory.swap_used_percent"}
+    known |= {f"cpu.{share}_percent" for share in ("used", "user", "system", "iowait", "steal")}
+    known |= {"descriptors.used_percent", "process.descriptors_used_percent", "network.used_percent"}
+    known |= {"icmp.loss_percent", "redis.memory_used_percent"}
     kinds = [probers.find(name) for name in probers.names()]
     assert {f"{kind.name}.{name}" for kind in kinds for name in kind.values if name.endswith("_percent")} <= known

@@ -46,6 +46,14 @@ def test_problems_may_be_off(folder: Folder) -> None:
         ("never", "problems: 'never' is not accepted: off, or a mapping such as {after: 3, within: 14d}"),
         ("{rules: {x: on}}", "'on' is not accepted: off, or a mapping"),
         ("{often: 3}", "problems.often"),
+        (
+            "{rules: {r: {afer: 2}}}",
+            "problems.rules.r.afer: unknown key (did you mean 'after'?); accepted: after, downtime, flapping, within",
+        ),
+        (
+            "{services: {shop: {reopen_within: 3d}}}",
+            "problems.services.shop.reopen_within: unknown key (did you mean 'within'?); accepted: after, downtime,",
+        ),
     ],
 )
 def test_a_mistake_is_found(folder: Folder, problems: str, said: str) -> None:

@@ -38,6 +38,17 @@ def test_a_regular_expression_that_is_none_is_told() -> None:
         parse_matcher('probe=~"("')
 
 
+@pytest.mark.parametrize("refused", [r"(a)\\1", "(?=a)a", "(?<!a)b", r"\\bdb", "(?>a)", "(?m)^a$", "a{501}"])
+def test_a_regular_expression_that_could_take_long_is_refused_with_what_is_accepted(refused: str) -> None:
+    with pytest.raises(ValueError, match="accepted are characters, classes, alternatives and repetition"):
+        parse_matcher(f'probe=~"{refused}"')
+
+
+@pytest.mark.parametrize("operator", [Operator.MATCHES, Operator.MATCHES_NOT])
+def test_what_was_stored_when_it_was_accepted_takes_nothing(operator: Operator) -> None:
+    assert not Matcher("probe", operator, r"(a)\1").takes("aa")
+
+
 @given(
     st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True),
     st.sampled_from([Operator.IS, Operator.IS_NOT]),

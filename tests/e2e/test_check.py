@@ -274,3 +274,20 @@ def test_sarif_names_files_elsewhere_by_their_whole_path(odd: Setup, monkeypatch
 def test_every_code_stands_in_the_documentation() -> None:
     page = (ROOT / "docs/how-to/check-a-configuration.md").read_text()
     assert [code for code in HELP if f"`{code}`" not in page] == []
+
+
+def test_a_token_that_is_not_there_is_an_error_where_that_is_asked(odd: Setup) -> None:
+    sources = "sources: {am: {type: alertmanager, token: {env: NOPE}, service: shop}}\n"
+    odd.write("config.yaml", f"{DAEMON}web: {{token: {{file: empty}}}}\n{sources}")
+    odd.write("empty", "\n")
+    assert "NOPE" not in check(odd).stderr
+    done = check(odd, "--online")
+    assert done.exit_code == 1
+    assert "config.yaml:5:14: web.token: " in done.stderr
+    assert f"web.token: {odd.folder}/empty is empty\n" in done.stderr
+    assert "sources.am.token: the environment variable NOPE is not set\n" in done.stderr
+    read = json.loads(check(odd, "--online", "--json").stdout)
+    assert {one["path"]: one["code"] for one in read["problems"] if one["level"] == "error"} == {
+        "web.token": "secret-unavailable",
+        "sources.am.token": "secret-unavailable",
+    }

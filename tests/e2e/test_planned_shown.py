@@ -81,6 +81,24 @@ def test_a_mistake_silences_nothing(setup: Setup, arguments: list[str], status: 
     assert json.loads(setup.command("silence", "--json").stdout) == []
 
 
+def test_a_name_that_nothing_answers_to_is_refused_and_a_label_that_no_probe_has_is_told(setup: Setup) -> None:
+    asked = ("--for", "1h", "-m", "switch")
+    done = setup.command("silence", "add", "service=wbe", *asked)
+    assert (done.returncode, done.stderr) == (1, "there is no service 'wbe' (did you mean 'web'?); there is web\n")
+    for wrong in ("rule=dwn", "probe=shpo", "severity=mayor", "category=helth"):
+        done = setup.command("silence", "add", "service=web", wrong, *asked)
+        assert (done.returncode, "did you mean" in done.stderr) == (1, True), done.stderr
+
+    done = setup.command("silence", "add", "service=web", "sevice=x", *asked)
+    assert done.returncode == 0
+    said = "matches no probe now: none has the label 'sevice' (did you mean 'service'?)"
+    assert done.stderr == f'sevice="x" {said}\n'
+
+    setup.write("rules.yaml", "groups: nonsense\n")
+    done = setup.command("silence", "add", "service=wbe", *asked)
+    assert done.returncode == 0, "where the configuration is not valid, nobody is kept from silencing"
+
+
 def test_everything_is_silenced_where_that_is_meant(setup: Setup) -> None:
     assert setup.command("silence", "add", "--all", "--for", "1h", "-m", "power is cut").stdout.endswith(
         ": everything\n"
@@ -160,7 +178,14 @@ maintenance:
     setup.write("plan.ics", "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Odd\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
     done = setup.command("check")
     assert done.returncode == 0, done.stderr
-    assert "maintenance/plan leaves out 'Odd': has no DTSTART" in done.stderr
+    warning = "maintenance[plan].ical: leaves out 'Odd': has no DTSTART"
+    assert f"config.yaml:9:39: warning: {warning} [calendar-event-left-out]\n1 warning found\n" in done.stderr
+    assert setup.command("check", "-q").stderr == done.stderr
+    assert setup.command("check", "--strict").returncode == 1
+    ignoring = setup.command("check", "--strict", "--ignore", "calendar-event-left-out")
+    assert (ignoring.returncode, ignoring.stderr) == (0, "")
+    [problem] = json.loads(setup.command("check", "--json").stdout)["problems"]
+    assert (problem["level"], problem["code"]) == ("warning", "calendar-event-left-out")
     assert "patch        0 2 * * sun UTC for 2h" in done.stdout
     assert done.stdout.count("02:00:00Z for 2h") == 3
     told = {one["id"]: one["next"] for one in json.loads(setup.command("check", "--json").stdout)["maintenance"]}

@@ -20,6 +20,23 @@ def test_sighup_takes_on_a_new_probe_and_a_removed_rule_resolves_its_incident(tm
         assert "watchkeeper_config_last_reload_successful 1.0\n" in setup.get("/metrics")[1]
 
 
+def test_a_token_that_is_not_there_is_told_at_the_start_and_at_a_reload(tmp_path: Path) -> None:
+    setup = Setup.of(tmp_path, probes=tcp_probes([free_port()]), rules=DOWN)
+    start = setup.config.read_text().replace("web: {listen", "web: {token: {file: token}, listen")
+    setup.config.write_text(start)
+    with setup.daemon() as daemon:
+        told = daemon.wait_for("secret_unavailable", secret="web.token")
+        assert told["level"] == "warning"
+        assert told["error"] == f"the secret file {tmp_path}/token: No such file or directory"
+        sources = "sources: {am: {type: alertmanager, token: {env: NOPE}, service: web}}\n"
+        setup.config.write_text(start + sources)
+        setup.write("token", "")
+        daemon.signal(signal.SIGHUP)
+        told = daemon.wait_for("secret_unavailable", secret="sources.am.token")
+        assert told["error"] == "the environment variable NOPE is not set"
+        daemon.wait_for("secret_unavailable", error=f"{tmp_path}/token is empty")
+
+
 def test_a_broken_file_changes_nothing_and_the_answer_says_where_it_is_broken(tmp_path: Path) -> None:
     setup = Setup.of(tmp_path, probes=tcp_probes([free_port()]), rules=DOWN)
     with setup.daemon() as daemon:

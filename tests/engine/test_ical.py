@@ -180,3 +180,25 @@ def test_whatever_a_calendar_holds_it_is_read_or_refused(lines: list[str]) -> No
     with suppress(BadCalendar):
         found = read_events(text, SHANGHAI, NOW - 7 * DAY, NOW + 31 * DAY)
         assert all(one.from_ms < one.to_ms for one in found.events)
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        ("END:VCALENDAR", "is cut off: a BEGIN:VCALENDAR has no END:VCALENDAR"),
+        ("END:VCAL", "is cut off: a BEGIN:VCALENDAR has no END:VCALENDAR"),
+        ("UID:u2", "is cut off"),
+        ("DTEND", "is cut off"),
+    ],
+)
+def test_a_calendar_that_is_cut_off_is_refused(cut: str, said: str) -> None:
+    times_ = "DTSTART:20261126T010000Z\nDTEND:20261126T020000Z"
+    whole = calendar(event(times_), event(times_, "u2"))
+    text = whole[: whole.rindex(cut.encode()) + (len(cut) if cut == "END:VCAL" else 0)]
+    with pytest.raises(BadCalendar, match=said):
+        read_events(text, SHANGHAI, NOW - 7 * DAY, NOW + 31 * DAY)
+
+
+def test_what_only_looks_like_a_mark_does_not_cut_a_calendar_off() -> None:
+    lines = "DTSTART:20261126T010000Z\nDTEND:20261126T020000Z\nDESCRIPTION:write BEGIN:VEVENT\n BEGIN:VEVENT"
+    assert times(event(lines)) == [("11-26 01:00", "11-26 02:00")]

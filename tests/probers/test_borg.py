@@ -42,7 +42,7 @@ def test_archives_that_are_as_they_should_be_are_up_and_the_newest_is_told(made:
         "newest_age_seconds": 2 * HOUR,
         "newest_size_bytes": 2000,
         "growth_bytes": 1000,
-        "growth_percent": 100,
+        "growth_percentage": 100,
         "locks": 0,
         "stale_locks": 0,
     }

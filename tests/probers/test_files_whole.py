@@ -187,7 +187,7 @@ def test_a_dump_of_half_the_usual_size_is_down(tmp_path: Path) -> None:
     assert sample.status is Status.DOWN
     assert sample.message == "the newest file, now.dump, has only 490B, 49% of the usual 1000B"
     assert sample.values["median_size_bytes"] == 1000
-    assert sample.values["of_median_percent"] == 49
+    assert sample.values["of_median_percentage"] == 49
     assert look(tmp_path / "*.dump", min_of_median="49%").status is Status.UP
     assert look(tmp_path / "*.dump", min_of_median="50%", median_of=3).values["median_size_bytes"] == 1100
 

@@ -69,7 +69,9 @@ def test_the_newest_snapshot_is_restored_checked_and_its_time_is_measured(
     assert sample.values["restored_files"] == 4
     assert sample.values["newest_age_seconds"] == sample.values["data_age_seconds"] == 2 * HOUR
     assert 0 < sample.values["recovery_seconds"] < 60
-    assert sample.values["objective_used_percent"] == pytest.approx(sample.values["recovery_seconds"] / 9, rel=0.001)
+    assert sample.values["objective_used_percentage"] == pytest.approx(
+        sample.values["recovery_seconds"] / 9, rel=0.001
+    )
     after = {path: path.lstat().st_mtime_ns for path in vault.folder.rglob("*") if "cache" not in path.parts}
     assert after == before
 

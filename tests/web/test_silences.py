@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from tests.peers import databases
 from tests.web.asgi import Answer, request
 from tests.web.daemons import HandDaemon
+from watchkeeper.domain.expected import Matcher
 from watchkeeper.schema.fields import Secret
 from watchkeeper.store.database import Database
 from watchkeeper.store.silences import StoredSilences
@@ -29,11 +30,15 @@ class Bench:
         self.token: Secret | None = None
         self.changes = 0
         self.app: Starlette = make_app(
-            HandDaemon(), silence_routes(self.stored, lambda: self.token, lambda: NOW, self._changed)
+            HandDaemon(),
+            silence_routes(self.stored, lambda: self.token, lambda: NOW, self._changed, self._mistake),
         )
 
     def _changed(self) -> None:
         self.changes += 1
+
+    def _mistake(self, matchers: Sequence[Matcher]) -> str | None:
+        return next((f"there is no {one.name} {one.value!r}" for one in matchers if one.value == "shp"), None)
 
     def ask(self, path: str, method: str = "GET", **more: Any) -> Answer:
         return asyncio.run(request(self.app, path, method, **more))
@@ -46,6 +51,12 @@ class Bench:
 def on(tmp_path: Path) -> Iterator[Bench]:
     with databases.migrated("sqlite", tmp_path) as database:
         yield Bench(database)
+
+
+def test_a_name_that_nothing_answers_to_is_refused(on: Bench) -> None:
+    answer = on.post({**ASKED, "matchers": ["service=shp"]})
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "there is no service 'shp'"})
+    assert on.changes == 0
 
 
 def test_a_silence_is_made_listed_and_ended(on: Bench) -> None:

@@ -18,7 +18,10 @@ from watchkeeper.app.deskwork import Deskwork
 from watchkeeper.app.hearing import Hearing
 from watchkeeper.app.parts import journal_path, load_config, now_ms
 from watchkeeper.config.load import Backend, Config
+from watchkeeper.config.matchernames import first_mistake, matcher_names
 from watchkeeper.config.problems import ConfigError
+from watchkeeper.config.secrets import missing_secrets
+from watchkeeper.domain.expected import Matcher
 from watchkeeper.domain.probe import Probe, Sample
 from watchkeeper.domain.problems import Problems
 from watchkeeper.domain.watch import Plan, Watch, reusing
@@ -135,7 +138,9 @@ class Daemon:
         self._exposition = Exposition(self._watch)
         reception = Reception(self._evaluation, self._recorder, self._figures, now_ms, lambda: self._config.sources)
         windows = self._desk.windows
-        silences = silence_routes(StoredSilences(database), lambda: self._config.token, now_ms, windows.wake)
+        silences = silence_routes(
+            StoredSilences(database), lambda: self._config.token, now_ms, windows.wake, self._mistake
+        )
         self._workers = (self._rollups, self._retention, self._history, self._desk.library, windows)
         figures = availability_routes(database, lambda: self._config.plan, now_ms)
         beats = heartbeat_routes(StoredHeartbeats(database), self._heartbeat_secrets, now_ms)
@@ -170,6 +175,7 @@ class Daemon:
         self._tell_started()
         self._tell_warnings()
         feeding = self._loop.create_task(self._supervise())
+        self._telling = self._loop.create_task(self._tell_missing_secrets())
         await self._stopped.wait()
         feeding.cancel()
         await self._end()
@@ -286,6 +292,7 @@ class Daemon:
         counts = f"{len(config.plan.probes)} probes, {len(config.plan.rules)} rules"
         _log.info("reloaded", probes=len(config.plan.probes), rules=len(config.plan.rules))
         await self._tell_missing_backends()
+        self._telling = self._loop.create_task(self._tell_missing_secrets())
         return Reload((), f"reloaded: {counts}")
 
     async def _tell_missing_backends(self) -> None:
@@ -299,6 +306,11 @@ class Daemon:
         for warning in self._config.warnings:
             _log.warning("config_warning", warning=str(warning))
 
+    async def _tell_missing_secrets(self) -> None:
+        """Without its token, whoever sends something is refused."""
+        for missing in await asyncio.to_thread(lambda: list(missing_secrets(self._config))):
+            _log.warning("secret_unavailable", secret=missing.name, error=missing.why)
+
     def _note_reload(self, *, successful: bool) -> None:
         self._reload_successful = successful
         self._figures.reload_successful.set(int(successful))
@@ -311,6 +323,9 @@ class Daemon:
 
     def _want_history(self) -> None:
         self._history.want((one.probe, one.window.awaited) for one in self._watch.awaits_history())
+
+    def _mistake(self, matchers: Sequence[Matcher]) -> str | None:
+        return first_mistake(matchers, matcher_names(self._config.plan))
 
     def _heartbeat_secrets(self) -> list[Secret]:
         return [probe.options.secret for probe in self._config.plan.probes.values() if probe.prober == "heartbeat"]

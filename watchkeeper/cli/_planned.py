@@ -1,13 +1,14 @@
 """What `check` says of planned windows: when the next ones are, and which calendars can not be read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from watchkeeper.cli._output import print_table, printable
+from watchkeeper.cli._output import print_table
 from watchkeeper.cli.changes import about
 from watchkeeper.domain.expected import Because, Window
 from watchkeeper.domain.maintenance import Once, Span
@@ -15,6 +16,7 @@ from watchkeeper.domain.units import format_duration_ms, format_time, parse_dura
 
 if TYPE_CHECKING:
     from watchkeeper.config.planned import Planned
+    from watchkeeper.config.problems import Problem
 
 _NEXT: Final = 3
 _AHEAD_MS: Final = parse_duration_ms("10y")
@@ -32,16 +34,15 @@ class NextWindows:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is planned. `unread`: why sources can not be read; `left_out`: which of their events can not be used."""
+    """What is planned. `unread`: why sources can not be read; `left_out`: warnings about events that can not be
+    used."""
 
     maintenance: tuple[NextWindows, ...]
     unread: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: "tuple[Problem, ...]"
 
     def print(self) -> None:
         """As a table."""
-        for line in self.left_out:
-            click.echo(printable(line), err=True)
         if self.maintenance:
             click.echo()
             rows = [(one.id, one.when, one.about, _in_words(one.next)) for one in self.maintenance]
@@ -60,12 +61,16 @@ class Look:
         ]
 
 
-def look(planned: "Planned", *, online: bool) -> Look:
-    """Reads the sources that are files; those that are URLs or secrets only when asked to."""
+def look(planned: "Planned", path: Path, *, online: bool) -> Look:
+    """Reads the sources that are files; those that are URLs or secrets only when asked to.
+
+    Args:
+        path: the file that says what is planned.
+    """
     from watchkeeper.app.parts import now_ms
 
     now = now_ms()
-    left_out: list[str] = []
+    left_out: dict[str, Sequence[str]] = {}
     read: dict[str, Sequence[Window]] = {}
     unread: list[str] = []
     if planned.calendars or planned.change_files:  # what reads them takes a moment to import
@@ -73,7 +78,7 @@ def look(planned: "Planned", *, online: bool) -> Look:
         from watchkeeper.itsm.base import Outcome
 
         remote = () if online else {one.name for one in planned.calendars if not _is_file(one.place)}
-        for source in sources_of(planned, now_ms, lambda name, why: left_out.extend(_left_out(name, why))):
+        for source in sources_of(planned, now_ms, left_out.__setitem__):
             if source.name not in remote:
                 try:
                     read[source.name] = source.read(now)
@@ -90,15 +95,25 @@ def look(planned: "Planned", *, online: bool) -> Look:
             windows = read.get(calendar.name)
             spans = None if windows is None else tuple(_ahead(windows, now))
             found.append(NextWindows(calendar.id, "a calendar", about(calendar.selection), spans))
-    return Look(tuple(found), tuple(unread), tuple(left_out))
+    return Look(tuple(found), tuple(unread), tuple(_warnings(planned, path, left_out)))
 
 
 def _is_file(place: object) -> bool:
     return isinstance(place, str) and "://" not in place
 
 
-def _left_out(name: str, why: Iterable[str]) -> Iterable[str]:
-    return (f"{name} leaves out {one}" for one in why)
+def _warnings(planned: "Planned", path: Path, left_out: Mapping[str, Sequence[str]]) -> "Iterator[Problem]":
+    from watchkeeper.config.codes import Code
+    from watchkeeper.config.document import Document
+
+    odd = [calendar for calendar in planned.calendars if left_out.get(calendar.name)]
+    if not odd:
+        return
+    document = Document(path)
+    for calendar in odd:
+        place = document.problem(calendar.stands, "")
+        for why in left_out[calendar.name]:
+            yield place.as_warning(Code.CALENDAR_EVENT_LEFT_OUT, f"leaves out {why}")
 
 
 def _when(times: Any) -> str:

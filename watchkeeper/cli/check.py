@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class Format(StrEnum):
 @click.option(
     "--online",
     is_flag=True,
-    help="Also ask each ticket backend whether it would take tickets, and fetch calendars.",
+    help="Also ask each ticket backend whether it would take tickets, fetch calendars, and look for the tokens that "
+    "others must send.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 def command(
@@ -65,10 +67,13 @@ def command(
     """
     wanted = Format.JSON if as_json else Format(output)
     config, problems = _read(config_path, ignored)
+    planned = None if config is None else _planned.look(config.planned, config.path, online=online)
+    if config is not None and planned is not None:
+        left_out = [problem for problem in planned.left_out if problem.code not in ignored]
+        problems = [*problems, *left_out, *(_missing_secrets(config) if online else ())]
     _tell(problems)
     findings = _ask_backends(config) if online and config is not None else {}
     notes = [f"backend {backend}: {message}" for backend, messages in findings.items() for message in messages]
-    planned = None if config is None else _planned.look(config.planned, online=online)
     notes += () if planned is None else planned.unread
     if wanted is Format.JSON:
         summary: dict[str, Any] = {"config": str(config_path)} if config is None else _summary(config)
@@ -87,7 +92,7 @@ def command(
         _print_well(config, findings)
     for note in notes:
         click.echo(note, err=True)
-    if config is None or notes or (strict and problems):
+    if config is None or notes or _has_errors(problems) or (strict and problems):
         raise SystemExit(WRONG)
 
 
@@ -107,6 +112,23 @@ def _read(path: Path, ignored: Sequence[str]) -> "tuple[Config | None, list[Prob
         shown = [problem for problem in error.warnings if problem.code not in ignored]
         return None, in_order([*error.problems, *shown])
     return config, [problem for problem in config.warnings if problem.code not in ignored]
+
+
+def _missing_secrets(config: "Config") -> "list[Problem]":
+    """Tokens that are not there, at their places. Only where the daemon runs they can be expected."""
+    from watchkeeper.config.codes import Code
+    from watchkeeper.config.document import Document
+    from watchkeeper.config.secrets import missing_secrets
+
+    document = Document(config.path)
+    found = [document.problem(missing.path, missing.why) for missing in missing_secrets(config)]
+    return [replace(problem, code=Code.SECRET_UNAVAILABLE) for problem in found]
+
+
+def _has_errors(problems: "Sequence[Problem]") -> bool:
+    from watchkeeper.config.problems import Level
+
+    return any(problem.level is Level.ERROR for problem in problems)
 
 
 def _tell(problems: "Sequence[Problem]") -> None:

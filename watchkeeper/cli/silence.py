@@ -12,7 +12,7 @@ from watchkeeper.cli._options import WRONG, config_option, database_of, fail, fi
 from watchkeeper.cli._output import print_json, print_table, printable
 from watchkeeper.domain.expected import Matcher
 from watchkeeper.domain.instants import parse_instant_ms
-from watchkeeper.domain.matchers import in_words, parse_matcher
+from watchkeeper.domain.matchers import in_words, parse_matcher, written
 from watchkeeper.domain.silence import (
     MAX_NAME,
     MAX_REASON,
@@ -130,6 +130,7 @@ def add(
     draft = SilenceDraft(tuple(matchers), by, reason, from_ms, to_ms)
     try:
         require_sensible(draft, now, everything=everything)
+        _require_known(config_path, draft.matchers)
         with database_of(find_state(config_path), for_reading=True) as database:
             made = StoredSilences(database).add(draft, now)
     except WrongSilence as wrong:
@@ -154,6 +155,27 @@ def end(number: str, config_path: Path, by: str) -> None:
     if ended is None:
         fail(f"there is no silence {number!r}", WRONG)
     click.echo(printable(f"{ended.number} is over: {in_words(ended.matchers)}"))
+
+
+def _require_known(config_path: Path, matchers: Sequence[Matcher]) -> None:
+    """Matchers ask for what there is. A configuration that is not valid keeps nobody from silencing anything.
+
+    Raises:
+        WrongSilence: not so.
+    """
+    from watchkeeper.app.parts import load_config
+    from watchkeeper.config.matchernames import first_mistake, matcher_names
+    from watchkeeper.config.problems import ConfigError
+
+    try:
+        names = matcher_names(load_config(config_path).plan)
+    except ConfigError:
+        return
+    if (wrong := first_mistake(matchers, names)) is not None:
+        raise WrongSilence(wrong)
+    for matcher in matchers:
+        if (odd := names.odd(matcher)) is not None:
+            click.echo(printable(f"{written(matcher)} {odd}"), err=True)
 
 
 def _print(silences: Sequence[Silence], now_ms: int, *, as_json: bool) -> None:

@@ -25,6 +25,9 @@ class Code(StrEnum):
     BACKENDS_DISAGREE = "backends-disagree"
     ARTICLE_MATCHES_NOTHING = "article-matches-nothing"
     ARTICLE_LEFT_OUT = "article-left-out"
+    MATCHER_MATCHES_NOTHING = "matcher-matches-nothing"
+    CALENDAR_EVENT_LEFT_OUT = "calendar-event-left-out"
+    SECRET_UNAVAILABLE = "secret-unavailable"  # noqa: S105
 
 
 HELP: Final[Mapping[Code, str]] = {
@@ -49,5 +52,8 @@ HELP: Final[Mapping[Code, str]] = {
     Code.BACKENDS_DISAGREE: "Two rules open the same incidents and name different backends: the first decides.",
     Code.ARTICLE_MATCHES_NOTHING: "An article's `match` names a rule, a prober or a service that there is not.",
     Code.ARTICLE_LEFT_OUT: "There are more articles than are read, or the end of a long one is not.",
+    Code.MATCHER_MATCHES_NOTHING: "A maintenance's `match` asks for a label that no probe has.",
+    Code.CALENDAR_EVENT_LEFT_OUT: "An event of a calendar can not be used: it holds nothing back.",
+    Code.SECRET_UNAVAILABLE: "A token that others must send can not be read here: they are refused.",
 }
 """What each is about, in one sentence."""

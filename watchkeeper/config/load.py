@@ -17,6 +17,7 @@ from watchkeeper.config.dependencies import find_broken_dependencies
 from watchkeeper.config.description import Description, compile_description
 from watchkeeper.config.document import Document, Path_
 from watchkeeper.config.knowledge import ArticleReader
+from watchkeeper.config.matchernames import MatcherNames, labels_of
 from watchkeeper.config.measures import Place as MeasurePlace
 from watchkeeper.config.measures import all_mistakes, places, policy_of
 from watchkeeper.config.models import (
@@ -169,9 +170,15 @@ class _Loader:
             rules.read(file)
         has_all_rules = len(self._problems) == before_rules
         able = {name: self._plans_changes(backend) for name, backend in backends.items()}
-        planned = PlanReader(document, known.services, known.probes, self._problems, able).read(
-            daemon.maintenance, daemon.changes
+        named_rules = rules.places if has_all_rules and rule_files is None else None
+        values = {"service": known.services, "probe": known.probes, "rule": named_rules}
+        names = MatcherNames(
+            {name: there for name, there in values.items() if there is not None},
+            None if known.probes is None else labels_of(probes.probes.values()),
+            list(daemon.sources),
         )
+        plans = PlanReader(document, known.services, known.probes, self._problems, able, names)
+        planned = plans.read(daemon.maintenance, daemon.changes)
         sources = read_sources(document, daemon.sources, known.services, known.backends, self._problems)
         articles = self._articles(document, daemon.knowledge, backends)
         state = self._state(document, daemon.state)
@@ -188,14 +195,17 @@ class _Loader:
             problems=problemmodels.policy(daemon.problems, rules.repeats),
             sources={name: source.policy for name, source in sources.items()},
         )
-        named_rules = rules.places if has_all_rules and rule_files is None else None
         self._problems += problemmodels.unknown_names(document, daemon.problems, named_rules, known.services)
         warnings: list[Problem] = []
         if before_rules == 0:  # else one can not say what rules look at
             places = Places(document, probes.places, rules.places)
             warnings = find_warnings(plan, places, daemon.retention.rollups, has_all_rules=has_all_rules)
             warnings = in_order(
-                [*warnings, *(articles.warnings(plan) if has_all_rules and rule_files is None else ())]
+                [
+                    *warnings,
+                    *plans.warnings,
+                    *(articles.warnings(plan) if has_all_rules and rule_files is None else ()),
+                ]
             )
         if self._problems:
             raise ConfigError(self._problems, warnings)

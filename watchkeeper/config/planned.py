@@ -1,8 +1,9 @@
 """What is planned, as the configuration has it, and where it is read from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from watchkeeper.config.document import Path_
 from watchkeeper.domain.expected import Because, Selection
 from watchkeeper.domain.maintenance import Maintenance
 from watchkeeper.schema.fields import Secret
@@ -11,7 +12,8 @@ from watchkeeper.schema.fields import Secret
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """An iCalendar file or URL. `name`: what the source is called, alone among all. `id`, `title`: of maintenance;
-    changes have those of their events. `summary`: a glob that the events' titles must be like."""
+    changes have those of their events. `summary`: a glob that the events' titles must be like. `stands`: where in the
+    daemon's file."""
 
     because: Because
     name: str
@@ -20,6 +22,7 @@ class Calendar:
     timezone: str
     summary: str
     selection: Selection
+    stands: Path_ = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

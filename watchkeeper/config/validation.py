@@ -131,7 +131,7 @@ def _model_at(annotation: Any, place: Path_) -> type[Model] | None:
                 if (found := _model_at(branch, rest)) is not None:
                     return found
         return None
-    if origin is not None and place:
+    if isinstance(origin, type) and place:  # of a Literal it is none, and nothing stands under one
         inner = typing.get_args(annotation)[-1 if issubclass(origin, Mapping) else 0]
         return _model_at(inner, place[1:])
     return None

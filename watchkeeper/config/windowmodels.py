@@ -88,7 +88,7 @@ class MaintenanceModel(Model):
     probes: tuple[Glob, ...] = ()
     """Probes whose trouble is expected: ids or globs such as `db-*`. Beside `services` either is enough."""
     match: tuple[MatcherText, ...] = ()
-    """What alerts must be like as well: matchers such as `severity="low"` or `env=~"test|stage"`."""
+    """What alerts must be like as well: matchers such as `severity="minor"` or `env=~"test|stage"`."""
     cron: CronExpression | None = None
     """When windows begin, as five fields: minute hour day month weekday, such as `0 2 * * sun`."""
     duration: PositiveDurationMs | None = None

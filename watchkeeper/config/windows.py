@@ -9,7 +9,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from watchkeeper.config.codes import Code
 from watchkeeper.config.document import Document, Path_
+from watchkeeper.config.matchernames import MatcherNames
 from watchkeeper.config.planned import Calendar, ChangeBackend, ChangeFile, Planned
 from watchkeeper.config.problems import ConfigError, Problem, listing, suggest
 from watchkeeper.config.validation import validate
@@ -76,7 +78,7 @@ class PlanReader:
     """Reads what the daemon's file plans.
 
     `services`, `probes`: those that there are; `None` where some could not be read. `backends`: whether each of them
-    has changes to read.
+    has changes to read. `names`: what matchers can ask for. `warnings`: what is odd is added to them.
     """
 
     document: Document
@@ -84,6 +86,8 @@ class PlanReader:
     probes: Collection[str] | None
     problems: list[Problem]
     backends: Mapping[str, bool] = field(default_factory=dict)
+    names: MatcherNames = field(default_factory=MatcherNames)
+    warnings: list[Problem] = field(default_factory=list)
     _maintenance: list[Maintenance] = field(default_factory=list)
     _calendars: list[Calendar] = field(default_factory=list)
     _files: list[ChangeFile] = field(default_factory=list)
@@ -101,6 +105,7 @@ class PlanReader:
     def _read_maintenance(self, at: _At, model: MaintenanceModel) -> None:
         at.services(model.services, self.services)
         at.probes(model.probes, self.probes)
+        self._check_matchers(at, model)
         if not (model.services or model.probes or model.match):
             at.wrong('does not say what it is about: set services, probes or match; probes: ["*"] means all')
         selection = Selection(frozenset(model.services), probes=model.probes, matchers=model.match)
@@ -114,7 +119,9 @@ class PlanReader:
             if self._is_new(at, name, "id"):
                 zone, summary = model.timezone or "UTC", model.summary or ""
                 self._calendars.append(
-                    Calendar(Because.MAINTENANCE, name, model.id, model.ical, zone, summary, selection)
+                    Calendar(
+                        Because.MAINTENANCE, name, model.id, model.ical, zone, summary, selection, (*at.path, "ical")
+                    )
                 )
         else:
             times = self._recurring(at, model) if model.cron is not None else self._once(at, model)
@@ -122,6 +129,14 @@ class PlanReader:
                 self._maintenance.append(Maintenance(model.id, model.title or model.id, selection, times))
         if model.ical is None and model.summary is not None:
             at.wrong("belongs to ical", "summary")
+
+    def _check_matchers(self, at: _At, model: MaintenanceModel) -> None:
+        for index, matcher in enumerate(model.match):
+            if (wrong := self.names.mistake(matcher)) is not None:
+                at.wrong(wrong, "match", index)
+            elif (odd := self.names.odd(matcher)) is not None:
+                place = self.document.problem((*at.path, "match", index), "")
+                self.warnings.append(place.as_warning(Code.MATCHER_MATCHES_NOTHING, odd))
 
     def _recurring(self, at: _At, model: MaintenanceModel) -> Recurring | None:
         assert model.cron is not None
@@ -186,7 +201,8 @@ class PlanReader:
         assert model.ical is not None
         selection = Selection(frozenset(model.services), frozenset(model.cis), model.probes)
         zone, summary = model.timezone or "UTC", model.summary or ""
-        self._calendars.append(Calendar(Because.CHANGE, name, "", model.ical, zone, summary, selection))
+        stands = (*at.path, "ical")
+        self._calendars.append(Calendar(Because.CHANGE, name, "", model.ical, zone, summary, selection, stands))
 
     def _read_backend(self, at: _At, model: ChangeSourceModel, name: str) -> None:
         for key in (*_OF_ICAL, "name"):

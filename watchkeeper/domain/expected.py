@@ -1,13 +1,14 @@
 """Times in which trouble is expected, and opens nothing: silences, maintenance, approved changes."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Final
 
 from watchkeeper.domain.probe import Probe
+from watchkeeper.domain.regular import Regular, read_regular
 from watchkeeper.domain.rule import Rule
 from watchkeeper.domain.service import Service
 
@@ -30,22 +31,33 @@ class Operator(StrEnum):
 
 
 @lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text)
+def _regular(text: str) -> Regular | None:
+    """`None`: it is not accepted, and was stored when it was."""
+    try:
+        return read_regular(text)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _is_like(found: str, value: str) -> bool | None:
+    regular = _regular(value)
+    return None if regular is None else regular.is_all_of(found)
 
 
 _ASK: Mapping[Operator, Callable[[str, str], bool]] = {
     Operator.IS: lambda found, value: found == value,
     Operator.IS_NOT: lambda found, value: found != value,
-    Operator.MATCHES: lambda found, value: _pattern(value).fullmatch(found) is not None,
-    Operator.MATCHES_NOT: lambda found, value: _pattern(value).fullmatch(found) is None,
+    Operator.MATCHES: lambda found, value: _is_like(found, value) is True,
+    Operator.MATCHES_NOT: lambda found, value: _is_like(found, value) is False,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """What an alert must be like. `name`: `rule`, `probe`, `service`, `severity`, `category`, `prober`, `ci`, or one
-    of the probe's labels. Regular expressions match the whole value; what is not there is an empty text."""
+    of the probe's labels. Regular expressions match the whole value, where it has up to 256 characters; what is not
+    there is an empty text. One that is not accepted takes nothing, with `!~` too."""
 
     name: str
     operator: Operator
@@ -85,6 +97,8 @@ _OWN: Mapping[str, Callable[[Labelled], str]] = {
     "prober": lambda alert: alert.probe.prober,
     "ci": lambda alert: alert.service.ci,
 }
+OWN_NAMES: Final = tuple(_OWN)
+"""The names that are not those of labels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from watchkeeper.domain.expected import Matcher, Operator
+from watchkeeper.domain.regular import read_regular
 
 MATCHER_HELP: Final = 'NAME="VALUE" with =, !=, =~ or !~, such as service="web-shop" or probe=~"db-.*"'
 MAX_LENGTH: Final = 500
@@ -19,7 +20,7 @@ def parse_matcher(text: str) -> Matcher:
     """The matcher of a text. The quotes may be left out where the value holds no spaces.
 
     Raises:
-        ValueError: it is none, is too long, or its regular expression is not valid.
+        ValueError: it is none, is too long, or its regular expression is not accepted.
     """
     found = _MATCHER.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if found is None:
@@ -28,10 +29,7 @@ def parse_matcher(text: str) -> Matcher:
     value = plain if quoted is None else _ESCAPED.sub(r"\1", quoted)
     made = Matcher(name, Operator(operator), value)
     if made.operator in (Operator.MATCHES, Operator.MATCHES_NOT):
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+        read_regular(value)
     return made
 
 
@@ -41,16 +39,7 @@ def take_everything(matchers: Iterable[Matcher]) -> bool:
 
 
 def _asks(matcher: Matcher) -> bool:
-    return not any(_takes(matcher, value) for value in _NOBODY)
-
-
-def _takes(matcher: Matcher, value: str) -> bool:
-    if matcher.operator is Operator.IS:
-        return matcher.value == value
-    if matcher.operator is Operator.IS_NOT:
-        return matcher.value != value
-    matches = re.fullmatch(matcher.value, value) is not None
-    return matches if matcher.operator is Operator.MATCHES else not matches
+    return not any(map(matcher.takes, _NOBODY))
 
 
 def written(matcher: Matcher) -> str:
@@ -60,5 +49,5 @@ def written(matcher: Matcher) -> str:
 
 
 def in_words(matchers: Sequence[Matcher]) -> str:
-    """`service="web-shop", severity="low"`."""
+    """`service="web-shop", severity="minor"`."""
     return ", ".join(map(written, matchers)) or "everything"

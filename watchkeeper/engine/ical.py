@@ -5,7 +5,8 @@ A text is parsed, and its events are repeated, by libraries. What would keep the
 repetitions by the second, minute or hour, and what began long ago. Between two events the time is looked at.
 """
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
@@ -29,6 +30,7 @@ _OFTEN: Final = ("SECONDLY", "MINUTELY", "HOURLY")
 _MAX_A_DAY: Final = 24
 _EARLIEST: Final = date(1990, 1, 1)
 _LATEST: Final = date(2200, 1, 1)
+_MARK: Final = re.compile(rb"^(?:BEGIN|END):(?:VCALENDAR|VEVENT)(?=[ \t]*\r?$)", re.MULTILINE | re.IGNORECASE)
 _TURN: Final = Lock()  # zones are known to all who parse at the same time
 
 
@@ -109,6 +111,7 @@ def _series(text: bytes, summary: str) -> Iterable[list[Any]]:
         parts = [part for one in Calendar.from_ical(text, multiple=True) for part in one.walk("VEVENT")]
     except Exception as error:  # noqa: BLE001  # whatever a library makes of bytes from elsewhere
         raise BadCalendar(f"is not valid: {_said(error)}") from None
+    _require_whole(text)
     series: dict[str, list[Any]] = defaultdict(list)
     for number, part in enumerate(parts):
         series[str(part.get("UID", "")) or f"event-{number}"].append(part)
@@ -116,6 +119,14 @@ def _series(text: bytes, summary: str) -> Iterable[list[Any]]:
         same.sort(key=lambda part: "RECURRENCE-ID" in part)
         if not summary or any(fnmatchcase(_title(part).lower(), summary.lower()) for part in same):
             yield same
+
+
+def _require_whole(text: bytes) -> None:
+    """The library would take what is cut off for an empty calendar, and all that was known would be forgotten."""
+    marks = Counter(mark.upper() for mark in _MARK.findall(text))
+    for part in (b"VCALENDAR", b"VEVENT"):
+        if marks[b"BEGIN:" + part] != marks[b"END:" + part]:
+            raise BadCalendar(f"is cut off: a BEGIN:{part.decode()} has no END:{part.decode()}")
 
 
 def _occurrences(series: Sequence[Any], zone: tzinfo, within: Span) -> Iterator[Event]:

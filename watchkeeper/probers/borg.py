@@ -105,7 +105,7 @@ def _looked(borg: Borg, sizes: _Sizes, options: BorgOptions, clock: Clock) -> Fi
         before = sizes.of(borg, row[-2])
         values["growth_bytes"] = size - before
         if before:
-            values["growth_percent"] = 100 * (size - before) / before
+            values["growth_percentage"] = 100 * (size - before) / before
     _judge(options, rows, f"the newest archive, {facts['newest']},", values, facts)
     archives = "1 archive" if values["count"] == 1 else f"{values['count']:.0f} archives"
     text = f"{archives}, the newest is {facts['newest']} with {format_size(size)}, {format_elapsed_ms(age_ms)} old"
@@ -180,7 +180,7 @@ KIND = ProberKind(
         "newest_age_seconds": "seconds since the newest was begun; of several globs, of the one that waits longest",
         "newest_size_bytes": "bytes of the files that it would restore",
         "growth_bytes": "bytes that it has more than the one before; absent without one",
-        "growth_percent": "the same in percent of the one before",
+        "growth_percentage": "the same in percent of the one before",
         "locks": "locks that there are; absent where the repository is on another machine",
         "stale_locks": "locks that are older than `stale_lock_after`",
         "oldest_lock_seconds": "age of the oldest lock; absent where there is none",

@@ -147,7 +147,7 @@ def _add_median(values: dict[str, float], options: FilesOptions, found: Sequence
     if len(before) >= _FEWEST:
         usual = values["median_size_bytes"] = median(file.size for file in before)
         if usual:
-            values["of_median_percent"] = 100 * values["newest_size_bytes"] / usual
+            values["of_median_percentage"] = 100 * values["newest_size_bytes"] / usual
 
 
 def _known_times(found: Sequence[_File]) -> list[int]:
@@ -170,7 +170,7 @@ def _wrong(options: FilesOptions, values: dict[str, float], name: str, gaps: Seq
     if options.min_size is not None and size < options.min_size:
         least = format_size(options.min_size)
         return f"the newest file, {name}, has only {format_size(size)}, expected at least {least}"
-    percent = values.get("of_median_percent")
+    percent = values.get("of_median_percentage")
     if options.min_of_median is not None and percent is not None and percent * 10_000 < options.min_of_median:
         usual = f"{percent:.0f}% of the usual {format_size(values['median_size_bytes'])}"
         return f"the newest file, {name}, has only {format_size(size)}, {usual}"
@@ -239,7 +239,7 @@ KIND = ProberKind(
         "newest_size_bytes": "bytes of the newest; absent when there is none",
         "newest_age_seconds": "seconds since the newest was written; absent when there is none",
         "median_size_bytes": "the median of the sizes of `median_of` files before the newest; absent for less than 3",
-        "of_median_percent": "newest_size_bytes in percent of that",
+        "of_median_percentage": "newest_size_bytes in percent of that",
         "missing_copies": "days, weeks and months of `retention` without a copy; absent without retention",
         "archive_bytes": "bytes that came out of the newest file; absent without `readable`",
         "archive_files": "files in it; absent where it is a single packed file",

@@ -159,7 +159,7 @@ def _add_sizes(values: dict[str, float], restic: Restic, sizes: _Sizes, row: Seq
         before = sizes.of(restic, earlier[-1])
         values["growth_bytes"] = size - before
         if before:
-            values["growth_percent"] = 100 * (size - before) / before
+            values["growth_percentage"] = 100 * (size - before) / before
 
 
 def _lock_values(locks: Sequence[Lock], options: ResticOptions, now_ms: int) -> dict[str, float]:
@@ -206,7 +206,7 @@ KIND = ProberKind(
         "newest_age_seconds": "seconds since the newest was made; of several hosts, of the one that waits longest",
         "newest_size_bytes": "bytes of the files that it would restore",
         "growth_bytes": "bytes that it has more than the one before of the same host and paths; absent without one",
-        "growth_percent": "the same in percent of the one before",
+        "growth_percentage": "the same in percent of the one before",
         "locks": "locks that there are, at most 20; of a check only when it found errors",
         "stale_locks": "locks that are older than `stale_lock_after`",
         "oldest_lock_seconds": "age of the oldest lock; absent where there is none",

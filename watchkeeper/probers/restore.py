@@ -130,8 +130,8 @@ def _counted(number: int, what: str) -> str:
 
 def _judge(options: RestoreOptions, values: dict[str, float], name: str, took: str) -> None:
     if options.max_time is not None:
-        values["objective_used_percent"] = 100 * values["recovery_seconds"] * 1000 / options.max_time
-        if values["objective_used_percent"] > 100:
+        values["objective_used_percentage"] = 100 * values["recovery_seconds"] * 1000 / options.max_time
+        if values["objective_used_percentage"] > 100:
             raise not_well(f"{name} took {took} to restore, expected within {format_duration_ms(options.max_time)}")
     age_ms = values["data_age_seconds"] * 1000
     if options.max_age is not None and age_ms > options.max_age:
@@ -233,7 +233,7 @@ KIND = ProberKind(
         "recovery_seconds": "how long it took until the data was there and checked",
         "restore_seconds": "of these, until the data was there",
         "check_seconds": "of these, for the checks",
-        "objective_used_percent": "recovery_seconds in percent of `max_time`; absent without it",
+        "objective_used_percentage": "recovery_seconds in percent of `max_time`; absent without it",
         "newest_age_seconds": "seconds since the backup was made",
         "data_age_seconds": "age of the newest data in it, by `data_time`; without that, of the backup",
         "restored_files": "files that were restored from restic or borg",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Any, Final
@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from watchkeeper.domain.expected import Matcher
 from watchkeeper.domain.instants import parse_instant_ms
 from watchkeeper.domain.matchers import MATCHER_HELP, parse_matcher
 from watchkeeper.domain.rule import Clock
@@ -36,11 +37,16 @@ class _Refusal(Exception):
 
 
 def silence_routes(
-    silences: StoredSilences, token: Callable[[], Secret | None], clock: Clock, changed: Callable[[], None]
+    silences: StoredSilences,
+    token: Callable[[], Secret | None],
+    clock: Clock,
+    changed: Callable[[], None],
+    mistake: Callable[[Sequence[Matcher]], str | None] = lambda _: None,
 ) -> list[Route]:
     """The routes.
 
     Args:
+        mistake: what is wrong with matchers that ask for what there is not.
         token: what whoever changes something must send. Without one, only this machine may.
         changed: called when there is a silence more or less.
     """
@@ -57,6 +63,8 @@ def silence_routes(
         now_ms = clock()
         draft, everything = _draft(asked, now_ms)
         require_sensible(draft, now_ms, everything=everything)
+        if (wrong := mistake(draft.matchers)) is not None:
+            raise WrongSilence(wrong)
         made = await asyncio.to_thread(silences.add, draft, now_ms)
         changed()
         _log.info("silence_added", silence=made.number, author=made.author)
