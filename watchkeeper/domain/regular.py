@@ -117,7 +117,7 @@ class _Maker:
         if kind in _CHARACTERS:
             return self._add(_Step([then], test=self._test(part, flags)))
         if kind is _constants.BRANCH:
-            return self._add(_Step([self.sequence(one, flags, then) for one in said[1]]))
+            return self._add(_Step([self._alternative(one, flags, then) for one in said[1]]))
         if kind is _constants.SUBPATTERN:
             _, added, removed, inner = said
             return self.sequence(inner, (flags | added) & ~removed, then)
@@ -126,6 +126,10 @@ class _Maker:
         if kind is _constants.AT and said in _PLACES and not flags & re.MULTILINE:
             return self._add(_Step([then], place=_PLACES[said]))
         raise _RefusedError(f"has {_named(kind)}")
+
+    def _alternative(self, parts: Any, flags: int, then: int) -> int:
+        self._count()  # an empty one, too: it is a way
+        return self.sequence(parts, flags, then)
 
     def _repeat(self, said: Any, flags: int, then: int) -> int:
         least, most, inner = said
