@@ -58,14 +58,14 @@ def test_a_known_error_is_told_with_what_is_known_of_it() -> None:
 
 def test_it_is_told_in_chinese() -> None:
     assert knowledge(briefing(PROBLEM, LAST.article(), words=CHINESE)).splitlines() == [
-        "上次（INC-12，同一故障）的解决方法：",
-        "  Removed old dumps.",
-        "  Ordered a disk.",
-        "  https://t/9",
         "The disk fills at night（PRB7），依据：规则 disk-full、服务 shop",
         "  已知错误：Log rotation fails",
         "  临时解决方案：Run logrotate",
         "  根本原因：A wrong owner",
+        "上次（INC-12，同一故障）的解决方法：",
+        "  Removed old dumps.",
+        "  Ordered a disk.",
+        "  https://t/9",
     ]
 
 

@@ -253,11 +253,18 @@ def test_passive_results_are_taken_as_lines_of_a_command_file() -> None:
     assert (well.at_ms, well.state, well.message) == (NOW_MS, ReportState.OVER, "OK more")
 
 
+def test_a_result_about_a_host_is_one_of_a_check_of_it() -> None:
+    lines = b"PROCESS_HOST_CHECK_RESULT;web1;1;unreachable\n[1] PROCESS_HOST_CHECK_RESULT;web2;0;PING OK"
+    down, well = read("passive", lines, "text/plain").reports
+    assert (down.key, down.severity, down.message) == ("web1/host", Severity.CRITICAL, "unreachable")
+    assert (well.key, well.state, well.at_ms) == ("web2/host", ReportState.OVER, 1_000)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [
         (b"PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;4;x", "text/plain", "line 1: 'PROCESS_SERVICE_CHECK_RESULT;web1"),
-        (b"\nPROCESS_HOST_CHECK_RESULT;web1;1;x", "text/plain", "line 2: 'PROCESS_HOST_CHECK_RESULT;web1;1;x' is no"),
+        (b"\nPROCESS_HOST_CHECK_RESULT;web1;3;x", "text/plain", "line 2: 'PROCESS_HOST_CHECK_RESULT;web1;3;x' is no"),
         (b"PROCESS_SERVICE_CHECK_RESULT;;HTTP;1;x", "", "line 1: HOST and SERVICE have 1 to 200 characters"),
         (b'{"host": "web1"}', "text/plain", "of JSON say so: Content-Type: application/json"),
         (b"\xff", "text/plain", "this is not UTF-8 text"),

@@ -113,12 +113,17 @@ class Knowledge:
         return (entry.article for shelf in self._shelves.values() for entry in shelf.entries)
 
     def best(self, asked: Asked, most: int = 2) -> Sequence[Found]:
-        """What helps with an incident, the best first; of what ended earlier ones, one at most."""
+        """What helps with an incident: what is known of its very problem, then what fits, the best first. Of what
+        ended earlier ones, one at most."""
         if most <= 0 or not self._shelves:
             return ()
         fitting = sorted(
             (pair for shelf in self._shelves.values() for pair in shelf.fitting(asked)),
-            key=lambda pair: (*(-int(part) for part in pair[0]), *_order(pair[1].article)),
+            key=lambda pair: (
+                pair[1].article.source is not Source.KNOWN_ERROR,
+                *(-int(part) for part in pair[0]),
+                *_order(pair[1].article),
+            ),
         )
         chosen: list[Found] = []
         for _, found in fitting:

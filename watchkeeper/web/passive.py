@@ -14,10 +14,17 @@ from watchkeeper.domain.report import MOST_TEXT, Measured, Report, ReportState, 
 from watchkeeper.web.payload import Payload, Unreadable, bounded_names, read_json_list
 
 COMMAND: Final = "PROCESS_SERVICE_CHECK_RESULT"
+HOST_COMMAND: Final = "PROCESS_HOST_CHECK_RESULT"
+HOST_CHECK: Final = "host"
+"""The check that results about hosts themselves are of."""
 MOST_VALUES: Final = 20
 
 _CODES: Final = ("ok", "warning", "critical", "unknown")
-_LINE_HELP: Final = f"accepted is [SECONDS] {COMMAND};HOST;SERVICE;CODE;OUTPUT"
+_LINE_HELP: Final = (
+    f"accepted is [SECONDS] {COMMAND};HOST;SERVICE;CODE;OUTPUT or [SECONDS] {HOST_COMMAND};HOST;CODE;OUTPUT"
+)
+_HOST_LINE: Final = re.compile(rf"((?:\[\d{{1,12}}\]\s*)?){HOST_COMMAND};([^;]*);([0-2]);(.*)", re.ASCII | re.DOTALL)
+_OF_HOST: Final = {"0": "0", "1": "2", "2": "2"}  # up, down, unreachable
 _LINE: Final = re.compile(rf"(?:\[(\d{{1,12}})\]\s*)?{COMMAND};([^;]*);([^;]*);([0-3]);(.*)", re.ASCII | re.DOTALL)
 # https://nagios-plugins.org/doc/guidelines.html#AEN200
 _DATUM: Final = re.compile(r"(?:'((?:[^']|'')+)'|([^\s'=]+))=(-?[\d.]+(?:[eE][-+]?\d+)?)([a-zA-Z%]*)")
@@ -62,7 +69,7 @@ def _lines(body: bytes) -> list[Result]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        match = _LINE.fullmatch(line.strip())
+        match = _LINE.fullmatch(_of_a_check(line.strip()))
         if match is None:
             hint = "; of JSON say so: Content-Type: application/json" if line.lstrip()[:1] == "{" else ""
             raise Unreadable(f"line {number}: {line[:60]!r} is no result: {_LINE_HELP}, with a CODE of 0 to 3{hint}")
@@ -73,6 +80,14 @@ def _lines(body: bytes) -> list[Result]:
         output = output[:20_000].replace("\\n", "\n")
         found.append(Result(host=host, service=check, code=int(code), output=output, at=at_s))
     return found
+
+
+def _of_a_check(line: str) -> str:
+    """A line about a host as one about a check of it."""
+    if (match := _HOST_LINE.fullmatch(line)) is None:
+        return line
+    at, host, code, output = match.groups()
+    return f"{at}{COMMAND};{host};{HOST_CHECK};{_OF_HOST[code]};{output}"
 
 
 def _report(source: Source, result: Result, now_ms: int) -> Report:
