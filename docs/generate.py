@@ -258,8 +258,8 @@ def _articles() -> str:
             "\n## match\n\n",
             _table(knowledge.ArticleMatchModel),
             (
-                "\nAn article that says what it is for is never offered for anything else. Of those that fit, the one that "
-                "says the most goes first, then the one that names what it is for without `*`, `?` or `[…]`.\n\n"
+                "\nAn article that says what it is for is never offered for anything else. What a problem record says of "
+                "the very rule and service goes first. Of what else fits, the one that says the most goes first, then the one that names what it is for without `*`, `?` or `[…]`.\n\n"
                 "## Without match\n\nAn article without `match` is offered where at least two of its words are among those "
                 "of the incident's title, message, rule, prober and labels, one of them in its title or tags, and where "
                 "these are a good part of what the incident has: rare words count more, the service's name does not count. "
