@@ -199,7 +199,8 @@ class Correlator:
             self._arrange_telling(key, now_ms)
         for key in list(self._leaving):
             effects += self._flush_leaving(key, now_ms)
-        return effects + self._look_at_windows(now_ms)
+        self._await_window(now_ms)
+        return effects
 
     def _new(self, alert: Alert, rule: Rule, scope: Scope) -> Firing:
         one = Firing(alert, Labelled(rule, scope.probe, scope.service), incident_key(rule, scope.probe), scope)
@@ -266,11 +267,14 @@ class Correlator:
 
     def _look_at_windows(self, now_ms: int) -> list[Effect]:
         """Windows have begun, ended, or are others than before."""
+        self._await_window(now_ms)
+        return self._place_all(now_ms, lambda _: self._plan.correlation.group_wait_ms)
+
+    def _await_window(self, now_ms: int) -> None:
         due = self._covering.next_change_ms(now_ms)
         if due is not None and due != self._window_due_ms:
             self._set_clock(due, Kind.WINDOW, ("",))
         self._window_due_ms = due
-        return self._place_all(now_ms, lambda _: self._plan.correlation.group_wait_ms)
 
     def _place_all(self, now_ms: int, wait_ms: Callable[[Firing], int]) -> list[Effect]:
         held = list(self.held_back())

@@ -1,9 +1,9 @@
 """Looks at the archives of a borg repository, or checks the repository."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from time import monotonic
 from typing import Final, Self
 
@@ -15,6 +15,7 @@ from watchkeeper.domain.units import format_duration_ms, format_elapsed_ms, form
 from watchkeeper.probers._borg_repository import LOCKED, Archive, Borg, BorgRepository, opened
 from watchkeeper.probers._program import Work, cannot_tell, not_well, on_one_line
 from watchkeeper.probers._program_prober import ProgramProber
+from watchkeeper.probers._sizes import KnownSizes
 from watchkeeper.probers.base import Finding, ProberKind
 from watchkeeper.schema.fields import PositiveDurationMs, SizeBytes
 
@@ -55,24 +56,9 @@ class BorgOptions(BorgRepository):
         return self
 
 
-class _Sizes:
-    """The sizes of archives that are known."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, int] = OrderedDict()
-
-    def of(self, borg: Borg, archive: Archive) -> int:
-        if archive.id not in self._known:
-            self._known[archive.id] = borg.size_bytes(archive)
-        self._known.move_to_end(archive.id)
-        while len(self._known) > _MOST_SIZES:
-            self._known.popitem(last=False)
-        return self._known[archive.id]
-
-
 def make(clock: Clock) -> ProgramProber:
     """The prober. Ages are counted by the same clock as everything else."""
-    sizes = _Sizes()
+    sizes = KnownSizes(_MOST_SIZES)
 
     def measure(probe: Probe, work: Work) -> Finding:
         options: BorgOptions = probe.options
@@ -86,7 +72,7 @@ def make(clock: Clock) -> ProgramProber:
     return ProgramProber(clock, measure)
 
 
-def _looked(borg: Borg, sizes: _Sizes, options: BorgOptions, clock: Clock) -> Finding:
+def _looked(borg: Borg, sizes: KnownSizes, options: BorgOptions, clock: Clock) -> Finding:
     """What there is to say of the archives. Of several globs, of the one that is worst off."""
     every = borg.archives(None)
     rows = {glob: [one for one in every if fnmatchcase(one.name, glob)] for glob in options.archives or ("*",)}
@@ -100,9 +86,9 @@ def _looked(borg: Borg, sizes: _Sizes, options: BorgOptions, clock: Clock) -> Fi
     newest, age_ms = row[-1], clock() - row[-1].at_ms
     values["newest_age_seconds"] = age_ms / 1000
     facts: dict[str, Fact] = {"newest": on_one_line(newest.name), "last_backup": utc(newest.at_ms)}
-    size = values["newest_size_bytes"] = sizes.of(borg, newest)
+    size = values["newest_size_bytes"] = sizes.of(newest.id, partial(borg.size_bytes, newest))
     if len(row) > 1:
-        before = sizes.of(borg, row[-2])
+        before = sizes.of(row[-2].id, partial(borg.size_bytes, row[-2]))
         values["growth_bytes"] = size - before
         if before:
             values["growth_percentage"] = 100 * (size - before) / before

@@ -1,7 +1,6 @@
 """Asks a watchkeeper what a job has told of itself: that it began, succeeded or failed."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Final
@@ -10,13 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from watchkeeper.domain.heartbeat import Expected, JobState, Judged, Told, judge_job
-from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Sample, Status
+from watchkeeper.domain.probe import Category, Fact, FactType, Sample, Status
 from watchkeeper.domain.report import cleaned
 from watchkeeper.domain.rule import Clock
 from watchkeeper.domain.units import format_elapsed_ms, format_time, utc
+from watchkeeper.probers._asking import AskingProber
 from watchkeeper.probers._http_options import HttpOptions, peer_of
-from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact, sample
-from watchkeeper.probers.http import HttpProber
+from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.duetimes import CronTimes
 from watchkeeper.schema.fields import DurationMs, HttpUrl, PositiveDurationMs, SecretRef, TimeZone, Verify
@@ -108,22 +107,11 @@ class _Told(BaseModel):
     duration_ms: int | None
 
 
-class HeartbeatProber:
+class HeartbeatProber(AskingProber):
     """Looks at what jobs told."""
 
     def __init__(self, clock: Clock) -> None:
-        self._http = HttpProber(clock)
-
-    async def run(self, probe: Probe) -> Sample:
-        """Asks once."""
-        options: HeartbeatOptions = probe.options
-        body: list[bytes] = []
-        answer = await self._http.run(replace(probe, options=options.asked), body)
-        finding = _found(options, answer, b"".join(body))
-        return sample(probe, finding, at_ms=answer.at_ms, duration_s=answer.duration_s)
-
-    async def close(self) -> None:
-        await self._http.close()
+        super().__init__(clock, _found)
 
 
 def _found(options: HeartbeatOptions, answer: Sample, body: bytes) -> Finding:

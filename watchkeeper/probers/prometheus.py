@@ -4,7 +4,7 @@ https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any, Final, Literal
@@ -12,13 +12,13 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
 
-from watchkeeper.domain.probe import Category, Fact, FactType, Probe, Sample, Status
+from watchkeeper.domain.probe import Category, Fact, FactType, Sample, Status
 from watchkeeper.domain.report import cleaned
 from watchkeeper.domain.rule import Clock
+from watchkeeper.probers._asking import AskingProber
 from watchkeeper.probers._http_options import Headers, HttpOptions, peer_of
 from watchkeeper.probers._names import free_name, safe_name
-from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact, sample
-from watchkeeper.probers.http import HttpProber
+from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import HttpUrl, Verify
 
@@ -110,22 +110,11 @@ class Series:
         return self.labels.get("__name__", "") + (f"{{{labels}}}" if labels else "")
 
 
-class PrometheusProber:
-    """Queries. They are checks of a URL whose answer is read."""
+class PrometheusProber(AskingProber):
+    """Queries."""
 
     def __init__(self, clock: Clock) -> None:
-        self._http = HttpProber(clock)
-
-    async def run(self, probe: Probe) -> Sample:
-        """Asks once."""
-        options: PrometheusOptions = probe.options
-        body: list[bytes] = []
-        answer = await self._http.run(replace(probe, options=options.asked), body)
-        finding = _found(options, answer, b"".join(body))
-        return sample(probe, finding, at_ms=answer.at_ms, duration_s=answer.duration_s)
-
-    async def close(self) -> None:
-        await self._http.close()
+        super().__init__(clock, _found)
 
 
 def _found(options: PrometheusOptions, answer: Sample, body: bytes) -> Finding:

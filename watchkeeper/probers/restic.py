@@ -1,7 +1,7 @@
 """Looks at the snapshots of a restic repository, or checks the repository."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import Final, Self
 
@@ -22,6 +22,7 @@ from watchkeeper.probers._restic_repository import (
     nonsense,
     opened,
 )
+from watchkeeper.probers._sizes import KnownSizes
 from watchkeeper.probers.base import Finding, ProberKind
 from watchkeeper.schema.fields import PositiveDurationMs, SizeBytes
 
@@ -64,24 +65,9 @@ class ResticOptions(ResticRepository):
         return self
 
 
-class _Sizes:
-    """The sizes of snapshots that are known, as measuring one takes a second."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, int] = OrderedDict()
-
-    def of(self, restic: Restic, snapshot: Snapshot) -> int:
-        if snapshot.id not in self._known:
-            self._known[snapshot.id] = restic.size_bytes(snapshot)
-        self._known.move_to_end(snapshot.id)
-        while len(self._known) > _MOST_SIZES:
-            self._known.popitem(last=False)
-        return self._known[snapshot.id]
-
-
 def make(clock: Clock) -> ProgramProber:
     """The prober. Ages are counted by the same clock as everything else."""
-    sizes = _Sizes()
+    sizes = KnownSizes(_MOST_SIZES)
 
     def measure(probe: Probe, work: Work) -> Finding:
         options: ResticOptions = probe.options
@@ -94,7 +80,7 @@ def make(clock: Clock) -> ProgramProber:
     return ProgramProber(clock, measure)
 
 
-def _looked(restic: Restic, sizes: _Sizes, options: ResticOptions, clock: Clock) -> Finding:
+def _looked(restic: Restic, sizes: KnownSizes, options: ResticOptions, clock: Clock) -> Finding:
     """What there is to say of the snapshots. Of several hosts, of the one that is worst off."""
     found = matching(restic.snapshots(), options.hosts, options.tags, options.path)
     values, facts = _lock_values(restic.locks(), options, clock()), dict[str, Fact]()
@@ -150,13 +136,13 @@ def _judge(
         raise not_well(f"{newest} has only {format_size(size)}, expected at least {least}", values, facts)
 
 
-def _add_sizes(values: dict[str, float], restic: Restic, sizes: _Sizes, row: Sequence[Snapshot]) -> None:
+def _add_sizes(values: dict[str, float], restic: Restic, sizes: KnownSizes, row: Sequence[Snapshot]) -> None:
     """The size of the newest, and how it differs from the one before of the same host and paths."""
     newest = row[-1]
-    size = values["newest_size_bytes"] = sizes.of(restic, newest)
+    size = values["newest_size_bytes"] = sizes.of(newest.id, partial(restic.size_bytes, newest))
     earlier = [one for one in row[:-1] if (one.hostname, one.paths) == (newest.hostname, newest.paths)]
     if earlier:
-        before = sizes.of(restic, earlier[-1])
+        before = sizes.of(earlier[-1].id, partial(restic.size_bytes, earlier[-1]))
         values["growth_bytes"] = size - before
         if before:
             values["growth_percentage"] = 100 * (size - before) / before

@@ -1,7 +1,6 @@
 """Asks a watchkeeper how it is: this one or another. Tickets that are not delivered are a trouble like any."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Annotated, Final
@@ -9,11 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from watchkeeper.domain.probe import Category, FactType, Probe, Sample, Status
+from watchkeeper.domain.probe import Category, FactType, Sample, Status
 from watchkeeper.domain.rule import Clock
+from watchkeeper.probers._asking import AskingProber
 from watchkeeper.probers._http_options import HttpOptions, ascii_url, peer_of
-from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact, sample
-from watchkeeper.probers.http import HttpProber
+from watchkeeper.probers.base import Failure, Finding, ProberKind, failed, failure_fact
 from watchkeeper.schema.base import Model
 from watchkeeper.schema.fields import HttpUrl, Verify
 
@@ -121,26 +120,16 @@ class _Status(_Numbers):
         return values
 
 
-class WatchkeeperProber:
-    """Checks of watchkeepers. They are checks of a URL whose answer is read."""
+class WatchkeeperProber(AskingProber):
+    """Checks of watchkeepers."""
 
     def __init__(self, clock: Clock) -> None:
-        self._http = HttpProber(clock)
-
-    async def run(self, probe: Probe) -> Sample:
-        """Asks once."""
-        options: WatchkeeperOptions = probe.options
-        body: list[bytes] = []
-        answer = await self._http.run(replace(probe, options=options.asked), body)
-        finding = _found(peer_of(options.url), answer, b"".join(body))
-        return sample(probe, finding, at_ms=answer.at_ms, duration_s=answer.duration_s)
-
-    async def close(self) -> None:
-        await self._http.close()
+        super().__init__(clock, _found)
 
 
-def _found(peer: str, answer: Sample, body: bytes) -> Finding:
+def _found(options: WatchkeeperOptions, answer: Sample, body: bytes) -> Finding:
     """What an answer says."""
+    peer = peer_of(options.url)
     nonsense = failed(Failure.BODY, f"{peer} answered something that is no status of a watchkeeper")
     if answer.status is not Status.UP:
         failure = answer.facts["failure"]
